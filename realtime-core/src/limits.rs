@@ -1,0 +1,154 @@
+//! Every number that protects us, in one place, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Characters of a [`UserId`](crate::id::UserId): a UUID, an e-mail local part or a
+/// database id fits, an index entry stays small.
+pub const USER_ID_CHARS: usize = 64;
+/// Characters of a [`ClientId`](crate::id::ClientId); a UUID has 36.
+pub const CLIENT_ID_CHARS: usize = 64;
+/// Characters of an [`EventId`](crate::id::EventId); room for a prefix and a UUID.
+pub const EVENT_ID_CHARS: usize = 128;
+/// Characters of a subject's type or id: as a user id.
+pub const SUBJECT_CHARS: usize = 64;
+/// Characters of a person's display name or a room's title.
+pub const NAME_CHARS: usize = 200;
+/// A room with more participants neither shows receipts nor presence: both cost
+/// the square of the number of people.
+pub const SMALL_ROOM: u32 = 100;
+/// Unread messages of a room are counted up to here; more is "100+".
+pub const UNREAD_CAP: u32 = 100;
+/// Rows of a history page at most, and by default.
+pub const HISTORY_PAGE: (u32, u32) = (200, 50);
+/// Rows of a changes page at most, and by default.
+pub const CHANGES_PAGE: (u32, u32) = (500, 200);
+/// Rooms of a room list page at most, and by default.
+pub const ROOMS_PAGE: (u32, u32) = (100, 20);
+/// Participants of a page at most, and by default.
+pub const PARTICIPANTS_PAGE: (u32, u32) = (500, 100);
+/// Users in one presence question.
+pub const PRESENCE_USERS: usize = 100;
+/// Events that the hub keeps of a topic, so that who comes back at once, or fell
+/// behind a little, is served from memory.
+pub const RECENT_EVENTS: usize = 64;
+/// Bytes of such events that one topic keeps at most.
+pub const RECENT_BYTES: usize = 64 * 1024;
+/// Events that the hub holds back for a topic while one before them is missing;
+/// what does not fit is read from the store.
+pub const EARLY_EVENTS: usize = 256;
+/// Rows that one listener's catch-up reads at a time: bounds what a page adds to
+/// a mailbox.
+pub const CATCH_UP_PAGE: u32 = 200;
+/// Catch-up reads under way at once in the process; the rest queue.
+pub const CATCH_UP_READS: usize = 16;
+/// Rooms in which one connection may be seen typing at once.
+pub const TYPING_ROOMS: usize = 16;
+/// Hints that wait for a broker that does not take them; the newest of a topic
+/// replaces an older one, and what does not fit is left to the sweep.
+pub const PUBLISH_BACKLOG: usize = 10_000;
+
+/// What one server allows. Every field may be set by configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built with `..Limits::default()` by hosts"
+)]
+pub struct Limits {
+    /// Bytes of one frame from a client. Default 64 KiB.
+    pub frame_bytes: usize,
+    /// JSON objects in one frame. Default 32.
+    pub frame_objects: usize,
+    /// UTF-8 bytes of a message's body. Default 8 KiB: about three pages of text.
+    pub body_bytes: usize,
+    /// Bytes of a message's or room's metadata as JSON. Default 4 KiB.
+    pub metadata_bytes: usize,
+    /// Rooms one connection may listen to. Default 1,000.
+    pub rooms: usize,
+    /// Participants of one room. Default 20,000.
+    pub participants: usize,
+    /// Messages a user may send in a second, over all connections. Default 10.
+    pub messages_per_second: u32,
+    /// Messages a user may send at once after a pause. Default 30.
+    pub message_burst: u32,
+    /// Commands a user may give in a second, over all connections. Default 50.
+    pub commands_per_second: u32,
+    /// Commands a user may give at once after a pause. Default 200.
+    pub command_burst: u32,
+    /// Commands of one connection under way at once; then its socket is not read
+    /// until one is answered. Default 32.
+    pub in_flight: usize,
+    /// Bytes that wait for one connection before `typing` and `presence` are
+    /// dropped for it. Default 64 KiB.
+    pub queue_bytes_soft: usize,
+    /// Bytes that wait for one connection before it is switched to reading from
+    /// the store. Default 256 KiB.
+    pub queue_bytes_hard: usize,
+    /// How long a connection with waiting bytes may take none before it is closed
+    /// with 4002. Default 10 s.
+    pub stall_timeout: Duration,
+    /// Changes that wait for a transaction, over all lanes, before a sender is
+    /// told `busy`. Default 10,000.
+    pub commit_queue: usize,
+    /// Changes in one transaction. Default 512: beyond that the fsync is already
+    /// shared by enough, and the lock is held too long.
+    pub commit_batch: usize,
+    /// Revisions a client may have missed and still be given one by one; who
+    /// missed more is told `reset`. Default 5,000.
+    pub catch_up: u64,
+    /// How long a connection may take until its `connect` was accepted. Default 10 s.
+    pub connect_timeout: Duration,
+    /// How often a connection is pinged. Default 25 s: common proxies drop sockets
+    /// that were idle for 30.
+    pub ping_interval: Duration,
+    /// How long the answer to a ping may take. Default 10 s.
+    pub ping_timeout: Duration,
+    /// How long a hint that came too early waits for the one before it, until the
+    /// store is read. Default 30 ms: longer than a publish takes, shorter than a
+    /// person notices.
+    pub reorder_window: Duration,
+    /// How often the heads of all listened topics are compared with the store.
+    /// Default 5 s, jittered by a fifth.
+    pub sweep_interval: Duration,
+    /// The same while the broker is in doubt. Default 1 s.
+    pub sweep_interval_degraded: Duration,
+    /// How long a user who lost the connection still counts as online. Default 15 s.
+    pub presence_grace: Duration,
+    /// How long "is typing" lasts without being said again. Default 6 s.
+    pub typing_ttl: Duration,
+    /// How long the store may take for one batch before its senders are told that
+    /// the outcome is unknown. Default 10 s.
+    pub commit_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: 64 * 1024,
+            frame_objects: 32,
+            body_bytes: 8 * 1024,
+            metadata_bytes: 4 * 1024,
+            rooms: 1_000,
+            participants: 20_000,
+            messages_per_second: 10,
+            message_burst: 30,
+            commands_per_second: 50,
+            command_burst: 200,
+            in_flight: 32,
+            queue_bytes_soft: 64 * 1024,
+            queue_bytes_hard: 256 * 1024,
+            stall_timeout: Duration::from_secs(10),
+            commit_queue: 10_000,
+            commit_batch: 512,
+            catch_up: 5_000,
+            connect_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(10),
+            reorder_window: Duration::from_millis(30),
+            sweep_interval: Duration::from_secs(5),
+            sweep_interval_degraded: Duration::from_secs(1),
+            presence_grace: Duration::from_secs(15),
+            typing_ttl: Duration::from_secs(6),
+            commit_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The deployable binary.
+fn main() {}
