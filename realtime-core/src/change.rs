@@ -24,7 +24,8 @@ pub enum Actor {
     User {
         /// Who.
         id: UserId,
-        /// What the token says they are called, to be remembered.
+        /// What the token says they are called; remembered with a change that is
+        /// stored, without a `rev` of its own. `None` keeps what is known.
         name: Option<String>,
     },
     /// The platform; not bound by membership or locks.
@@ -60,7 +61,8 @@ pub struct Draft {
     pub body: Body,
     /// What kind; [`MessageKind::System`] only from [`Actor::Service`].
     pub kind: MessageKind,
-    /// The message it answers; must exist.
+    /// The message it answers; must exist (a tombstone does), else
+    /// [`Rejection::Invalid`] of `reply_to`.
     pub reply_to: Option<Seq>,
     /// The sender's own data.
     pub metadata: Option<Metadata>,
@@ -100,19 +102,21 @@ pub struct NewParticipant {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "hosts build it")]
 pub struct NewRoom {
-    /// How many people it is for.
+    /// How many people it is for: a direct room is opened with exactly two.
     pub kind: RoomKind,
     /// What it is about; there is at most one room for a subject, and asking again
     /// answers with that one as it stands.
     pub subject: Option<Subject>,
     /// The request's name: the same one again answers with the first one's room,
-    /// and is refused with [`Rejection::KeyReused`] if it asks for something else.
+    /// and is refused with [`Rejection::KeyReused`] if it asks for something else
+    /// (by its [fingerprint](Self::fingerprint)). Keys and the ids of
+    /// [events](DomainEvent) are two sets of names.
     pub key: Option<EventId>,
     /// What it is called.
     pub title: Option<String>,
     /// The host's own data.
     pub metadata: Option<Metadata>,
-    /// Who is in it, each once.
+    /// Who is in it, each once; in a group room, maybe nobody.
     pub participants: Vec<NewParticipant>,
 }
 
@@ -124,20 +128,24 @@ impl NewRoom {
             RoomKind::Direct => "direct",
             RoomKind::Group => "group",
         });
+        // What may be missing is counted, so that no two requests run together.
+        digest.number(u64::from(self.subject.is_some()));
         if let Some(subject) = &self.subject {
             digest.text(&subject.kind);
             digest.text(&subject.id);
         }
+        digest.number(u64::from(self.title.is_some()));
         digest.text(self.title.as_deref().unwrap_or_default());
+        digest.number(u64::from(self.metadata.is_some()));
         if let Some(metadata) = &self.metadata {
             digest.text(&serde_json::Value::Object(metadata.clone()).to_string());
         }
         for participant in &self.participants {
             digest.text(participant.user.as_str());
-            digest.text(if participant.role.may_write() {
-                "w"
-            } else {
-                "r"
+            digest.text(match participant.role {
+                Role::Member => "member",
+                Role::Owner => "owner",
+                Role::Observer => "observer",
             });
         }
         digest.finish()
@@ -161,7 +169,9 @@ pub enum Pointer {
     reason = "stores must decide what a new action does"
 )]
 pub enum RoomAction {
-    /// Participants can no longer write, from `at` on; now, if `None`.
+    /// Participants can no longer write, from `at` on; now, if `None` or past. A
+    /// later time for a room that is locked already changes nothing: a lock never
+    /// opens.
     Lock {
         /// From when on.
         at: Option<Timestamp>,
@@ -183,12 +193,13 @@ pub struct DomainEvent {
     pub fingerprint: i64,
     /// What the event is about.
     pub subject: Subject,
-    /// The room to open if the subject has none; without it a missing room is
-    /// [`Rejection::NotFound`].
+    /// The room to open if the subject has none, for this subject whatever its own
+    /// `subject` and `key` say; without it a missing room is [`Rejection::NotFound`].
     pub open: Option<NewRoom>,
-    /// A message of the platform.
+    /// A message of the platform, without a `client_id`; locks do not hold it back.
     pub message: Option<SystemMessage>,
-    /// When participants can no longer write; `None` leaves the room as it is.
+    /// When participants can no longer write, as [`RoomAction::Lock`]; `None` leaves
+    /// the room as it is.
     pub lock_at: Option<Timestamp>,
 }
 
@@ -204,12 +215,26 @@ pub struct SystemMessage {
 
 /// One change. All changes of one call to [`Store::commit`](crate::store::Store::commit)
 /// share a transaction; each is refused alone.
+///
+/// Refusals are checked in this order; the first that holds is the answer:
+/// 1. [`Rejection::NotFound`]: no such room, the actor is not active in it, or no such
+///    message. The platform is everywhere.
+/// 2. For [`Change::Send`]: the `client_id` is known, see
+///    [`Store::commit`](crate::store::Store::commit).
+/// 3. [`Rejection::Forbidden`]: the actor's role, or not the actor's message.
+/// 4. [`Rejection::Conflict`]: the message is deleted.
+/// 5. What would change nothing is accepted, locked room or not.
+/// 6. [`Rejection::RoomLocked`]: a user in a room that is not open at `now`.
+/// 7. [`Rejection::Invalid`].
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a store must handle every change")]
 pub enum Change {
-    /// Store a message. Answer: [`Answer::Message`].
+    /// Store a message. Observers are [forbidden](Rejection::Forbidden), and so is a
+    /// system message of a user. Answer: [`Answer::Message`].
     Send(Draft),
-    /// Change the text of a message of one's own. Answer: [`Answer::Message`].
+    /// Change the text of a message. A user who may write changes their own texts, the
+    /// platform any message; a deleted one is [`Rejection::Conflict`]. The same text
+    /// again changes nothing. Answer: [`Answer::Message`].
     Edit {
         /// Where.
         room: RoomId,
@@ -220,8 +245,9 @@ pub enum Change {
         /// What it says now.
         body: Body,
     },
-    /// Leave a tombstone where a message was. Deleting again changes nothing.
-    /// Answer: [`Answer::Message`].
+    /// Leave a tombstone where a message was, without body and metadata. A user who
+    /// may write deletes their own messages, the platform any. Deleting again changes
+    /// nothing. Answer: [`Answer::Message`].
     Delete {
         /// Where.
         room: RoomId,
@@ -230,8 +256,10 @@ pub enum Change {
         /// On whose behalf.
         by: Actor,
     },
-    /// Move a pointer forward, clamped to the newest message. Backwards changes
-    /// nothing. Answer: [`Answer::Pointers`].
+    /// Move a pointer forward, clamped to the newest message, locked room or not.
+    /// Backwards changes nothing. Observers are [forbidden](Rejection::Forbidden). In
+    /// a room that is not [small](Room::is_small) the pointer moves without a `rev`
+    /// and without an event. Answer: [`Answer::Pointers`].
     Mark {
         /// Where.
         room: RoomId,
@@ -242,7 +270,11 @@ pub enum Change {
         /// Up to where.
         seq: Seq,
     },
-    /// Open a room. Answer: [`Answer::Room`].
+    /// Open a room. A known `key` is looked at first, then the subject; only if the
+    /// room must be created, [`Rejection::Invalid`] of `participants` refuses a user
+    /// named twice, and a direct room of other than two. Everything is `rev` 1, told
+    /// as one event, and once to each participant's own stream.
+    /// Answer: [`Answer::Room`].
     Open(NewRoom),
     /// Change a room's title or metadata; `None` leaves it, `Some(None)` removes it.
     /// Answer: [`Answer::Room`].
@@ -262,7 +294,8 @@ pub enum Change {
         /// What happens.
         action: RoomAction,
     },
-    /// Put somebody into the room, back into it, or into another role.
+    /// Put somebody into the room, back into it, or into another role; or change what
+    /// they are called. What was said before they came counts as read and received.
     /// Answer: [`Answer::Participant`].
     Admit {
         /// Where.
@@ -270,8 +303,8 @@ pub enum Change {
         /// Who.
         participant: NewParticipant,
     },
-    /// Take somebody out of the room. Who is out already stays out, unchanged.
-    /// Answer: [`Answer::Participant`].
+    /// Take somebody out of the room. Who is out already stays out, unchanged; who
+    /// never was in it is [`Rejection::NotFound`]. Answer: [`Answer::Participant`].
     Remove {
         /// Where.
         room: RoomId,
@@ -352,7 +385,7 @@ pub enum Answer {
     Event {
         /// The room of the subject, as it stands now.
         room: Box<Room>,
-        /// Whether the room was opened by it.
+        /// Whether the room was opened just now; not in a repeat.
         created: bool,
         /// The message that was posted, if any.
         seq: Option<Seq>,

@@ -46,6 +46,39 @@ pub const TYPING_ROOMS: usize = 16;
 /// Hints that wait for a broker that does not take them; the newest of a topic
 /// replaces an older one, and what does not fit is left to the sweep.
 pub const PUBLISH_BACKLOG: usize = 10_000;
+/// Events that wait for one node on the in-process bus; beyond, all of them become
+/// one gap. Half a second of a busy server; with the largest bodies about 200 MiB.
+pub const BROKER_QUEUE: usize = 16_384;
+/// How long a session counts as open without being touched. Touched at a third of
+/// it, so that two touches may be lost.
+pub const PRESENCE_EXPIRY: Duration = Duration::from_secs(60);
+/// Offline users of whom the in-process presence remembers when they were last
+/// seen; who has been away longest is forgotten first. About 20 MiB.
+pub const PRESENCE_LAST_SEEN: usize = 100_000;
+/// Ended sessions that the in-process presence remembers, so that a touch that was
+/// already under way does not revive them: seconds of churn, at 1,000 a second a minute.
+pub const PRESENCE_ENDED: usize = 65_536;
+/// Sessions that the in-process presence handles under one lock: some 50 us.
+pub const PRESENCE_CHUNK: usize = 512;
+/// Users who are short of a token at once, of whom each has a bucket; beyond, users
+/// share. A bucket lives until it is full again, a few seconds. About 30 MiB.
+pub const QUOTA_BUCKETS: usize = 200_000;
+/// Locks that the in-process buckets are spread over: many more than cores.
+pub const QUOTA_SHARDS: usize = 64;
+/// The wait that is told when a rate is zero and no wait would help.
+pub const QUOTA_NEVER: Duration = Duration::from_secs(60 * 60);
+
+/// How many rows a page of a kind has when `asked` for so many: 0 is the default,
+/// and nothing is more than the maximum.
+pub const fn page_rows(asked: u32, (max, default): (u32, u32)) -> u32 {
+    if asked == 0 {
+        default
+    } else if asked > max {
+        max
+    } else {
+        asked
+    }
+}
 
 /// What one server allows. Every field may be set by configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +97,8 @@ pub struct Limits {
     pub metadata_bytes: usize,
     /// Rooms one connection may listen to. Default 1,000.
     pub rooms: usize,
+    /// Connections one user may have open on one server. Default 32.
+    pub connections_per_user: usize,
     /// Participants of one room. Default 20,000.
     pub participants: usize,
     /// Messages a user may send in a second, over all connections. Default 10.
@@ -128,6 +163,7 @@ impl Default for Limits {
             body_bytes: 8 * 1024,
             metadata_bytes: 4 * 1024,
             rooms: 1_000,
+            connections_per_user: 32,
             participants: 20_000,
             messages_per_second: 10,
             message_burst: 30,

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The largest number that a JSON client reads back unchanged (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
@@ -11,9 +11,19 @@ pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(u64);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let number = u64::deserialize(deserializer)?;
+                if number > MAX_JSON_INTEGER {
+                    return Err(de::Error::custom("must be below 2^53"));
+                }
+                Ok(Self(number))
+            }
+        }
 
         impl $name {
             /// The position before the first.

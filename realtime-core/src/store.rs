@@ -13,7 +13,12 @@
 //! - **Closed ranges.** A read never returns half a change, and never a change
 //!   newer than the `rev` it states.
 //! - **Absence** is `None`, an empty page or [`Rejection::NotFound`], never an error.
-//! - **Duplicates** in an argument list are answered once.
+//! - **Duplicates** in an argument list are answered once, where the answer says what
+//!   it is about; an answer by position has a place for each.
+//! - **Limits.** 0 asks for the default of a page, more than its maximum for the
+//!   maximum; see [`page_rows`](crate::limits::page_rows).
+//! - **Text** comes back as it went in, byte for byte; ids and subjects are equal only
+//!   if every byte is, and are ordered by their bytes.
 //! - **Cancel safety.** Dropping a read has no effect. Dropping [`Store::commit`]
 //!   leaves the outcome unknown, as a lost connection does.
 //! - **Concurrency.** All methods may be called at once from any number of tasks.
@@ -21,7 +26,7 @@
 //! The suite in `realtime_core::conformance` has a case for each sentence of this
 //! page and of the methods below.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -86,42 +91,45 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// The same as events in `rev` order, linked by `after`, from what follows
-    /// `after`. What one `rev` changed in several rows (a room opened with its
-    /// participants) is told as the room.
+    /// The same as events in `rev` order, each `rev` once, linked by `after`, from
+    /// what follows `after`.
+    ///
+    /// What one `rev` changed in several rows is told once: who was there from the
+    /// opening on, with the room; the pointers that a message moved along, at the
+    /// place of a change before it that is not told any more. Where there is no such
+    /// place, who hears every message knows that they moved.
     pub fn into_events(self, after: Rev) -> Vec<RoomEvent> {
-        let room_rev = self.room.as_ref().map(|room| room.meta_rev);
-        let mut told: Vec<(Rev, RoomId, RoomChange)> = Vec::new();
+        let mut told: BTreeMap<Rev, (RoomId, RoomChange)> = BTreeMap::new();
         for message in self.messages {
-            told.push((
+            told.insert(
                 message.rev,
-                message.room,
-                RoomChange::Message(Box::new(message)),
-            ));
-        }
-        for participant in self.participants {
-            if Some(participant.rev) == room_rev {
-                continue;
-            }
-            let (rev, room) = (participant.rev, participant.room);
-            let change = if participant.member_rev > after {
-                RoomChange::Participant(Box::new(participant))
-            } else {
-                RoomChange::Receipt(Receipt {
-                    user: participant.user,
-                    delivered_seq: participant.delivered_seq,
-                    read_seq: participant.read_seq,
-                })
-            };
-            told.push((rev, room, change));
+                (message.room, RoomChange::Message(Box::new(message))),
+            );
         }
         if let Some(room) = self.room {
-            told.push((room.meta_rev, room.id, RoomChange::Room(Box::new(room))));
+            told.insert(room.meta_rev, (room.id, RoomChange::Room(Box::new(room))));
         }
-        told.sort_by_key(|(rev, ..)| *rev);
+        // Those with a place of their own first; then by `rev`, so that nobody takes
+        // the only place before another's message.
+        let (shared, own): (Vec<_>, Vec<_>) = self
+            .participants
+            .into_iter()
+            .filter(|participant| participant.rev > Rev::FIRST)
+            .partition(|participant| told.contains_key(&participant.rev));
+        for participant in own {
+            let (rev, room) = (participant.rev, participant.room);
+            told.insert(rev, (room, membership_or_receipt(participant, after)));
+        }
+        for participant in shared {
+            let place = free_place(&told, &participant, after);
+            if let Some(rev) = place {
+                let room = participant.room;
+                told.insert(rev, (room, membership_or_receipt(participant, after)));
+            }
+        }
         let mut after = after;
         told.into_iter()
-            .map(|(rev, room, change)| {
+            .map(|(rev, (room, change))| {
                 let event = RoomEvent {
                     room,
                     rev,
@@ -135,7 +143,36 @@ impl ChangeSet {
     }
 }
 
-/// Which messages of a room.
+fn membership_or_receipt(participant: Participant, after: Rev) -> RoomChange {
+    if participant.member_rev > after && participant.member_rev > Rev::FIRST {
+        return RoomChange::Participant(Box::new(participant));
+    }
+    RoomChange::Receipt(Receipt {
+        user: participant.user,
+        delivered_seq: participant.delivered_seq,
+        read_seq: participant.read_seq,
+    })
+}
+
+/// A `rev` before the participant's newest one at which nothing is told: their own
+/// last change of membership, else the nearest. If their pointers moved in any way
+/// that their messages do not show, that change left its place free.
+fn free_place(
+    told: &BTreeMap<Rev, (RoomId, RoomChange)>,
+    participant: &Participant,
+    after: Rev,
+) -> Option<Rev> {
+    let joined = participant.member_rev;
+    if joined > after && !told.contains_key(&joined) {
+        return Some(joined);
+    }
+    (after.get() + 1..participant.rev.get())
+        .rev()
+        .map(Rev::new)
+        .find(|rev| !told.contains_key(rev))
+}
+
+/// Which messages of a room. A position beyond either end counts as that end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the protocol knows these four")]
 pub enum Window {
@@ -145,7 +182,8 @@ pub enum Window {
     Before(Seq),
     /// Those after a message, nearest first.
     After(Seq),
-    /// Half before and half from a message on.
+    /// Half (rounded down) before and the rest from a message on. What one side
+    /// lacks is not made up for by the other.
     Around(Seq),
 }
 
@@ -156,9 +194,10 @@ pub struct HistoryPage {
     /// In `seq` order, tombstones included: a page is never short because
     /// something was filtered.
     pub messages: Vec<Message>,
-    /// Whether messages lie before the first of the page.
+    /// Whether messages lie before the first of the page; of an empty page, before
+    /// the place where it would be.
     pub has_older: bool,
-    /// Whether messages lie after the last of the page.
+    /// Whether messages lie after the last of the page, or that place.
     pub has_newer: bool,
     /// The room's newest message.
     pub last_seq: Seq,
@@ -218,7 +257,7 @@ pub struct RoomQuery {
     pub unread_only: bool,
     /// After this position of an earlier page.
     pub after: Option<RoomCursor>,
-    /// How many at most; clamped to [`ROOMS_PAGE`](crate::limits::ROOMS_PAGE).
+    /// How many at most, within [`ROOMS_PAGE`](crate::limits::ROOMS_PAGE).
     pub limit: u32,
 }
 
@@ -243,15 +282,24 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Applies the changes in one transaction, in order, and answers each.
     ///
     /// `now` is the time that new rows carry, and against which `locks_at` is
-    /// checked. The answers come in the order of the changes, as many.
+    /// checked. The answers come in the order of the changes, as many. What each
+    /// change does and when it is refused is said at [`Change`]. What changes nothing
+    /// burns no number, yields no events, and leaves no trace.
     ///
     /// A [`Change::Send`] whose `(room, sender, client_id)` is stored already, or
     /// stands earlier in the same batch, burns no number: it is answered with the
     /// stored message as it is now and `duplicate: true`, even when the room has
     /// been locked since, if its [fingerprint](crate::change::Draft::fingerprint)
     /// is the same; else it is [`Rejection::ClientIdReused`]. The
-    /// platform counts as one sender. A new message moves its sender's pointers
-    /// along if `read_seq` stood directly before it, by the same `rev`.
+    /// platform counts as one sender.
+    ///
+    /// A new message moves its sender's pointers along if `read_seq` stood directly
+    /// before it (two messages that cross must not hide each other): by the same
+    /// `rev` in a [small](Room::is_small) room, without any in a larger one.
+    ///
+    /// Each event carries its row as it was after that very change, and follows the
+    /// `rev` before its own. A user's name is carried as it was at that moment; every
+    /// read carries it as it is remembered now.
     ///
     /// # Errors
     /// An error is about the whole batch. [`StoreError::Indeterminate`] says that it
@@ -263,10 +311,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn heads(&self, topics: &[Topic]) -> Result<Vec<Rev>, StoreError>;
 
     /// What changed in a room after a `rev`: the range `(after, after + limit]`,
-    /// clipped to the head. An unknown room answers as an empty one.
+    /// clipped to the head, of at most [`CHANGES_PAGE`](crate::limits::CHANGES_PAGE)
+    /// revisions. After the head it is empty, states the head, and is complete. An
+    /// unknown room answers as an empty one.
     async fn changes(&self, room: RoomId, after: Rev, limit: u32) -> Result<ChangeSet, StoreError>;
 
-    /// A page of messages. An unknown room answers as an empty one.
+    /// A page of at most [`HISTORY_PAGE`](crate::limits::HISTORY_PAGE) messages. An
+    /// unknown room answers as an empty one.
     async fn history(
         &self,
         room: RoomId,
@@ -282,8 +333,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<Participant>, StoreError>;
 
     /// The ids of all rooms in which the user is active, archived ones left out,
-    /// newest activity first, at most `limit`; and the head of the user's stream
-    /// at that moment.
+    /// newest activity first, at most `limit` (here 0 is none, and there is no
+    /// maximum); and the head of the user's stream at that moment.
     async fn memberships(
         &self,
         user: &UserId,
@@ -307,7 +358,8 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// active. In the order of the question.
     async fn views(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<RoomView>, StoreError>;
 
-    /// A page of a room's active participants by user id, after a user.
+    /// A page of at most [`PARTICIPANTS_PAGE`](crate::limits::PARTICIPANTS_PAGE) of a
+    /// room's active participants by user id, after a user.
     async fn participants(
         &self,
         room: RoomId,
@@ -316,20 +368,24 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Participant>, StoreError>;
 
     /// What a user has not read in one room; nothing, if not active there. Counted
-    /// are messages of others, after the read pointer, that count and are not deleted.
+    /// are messages of others (texts of the platform too) after the read pointer, but
+    /// neither [system messages](crate::message::MessageKind::System) nor tombstones.
     async fn unread(&self, room: RoomId, user: &UserId) -> Result<Unread, StoreError>;
 
-    /// What a user has not read in all rooms that are not archived.
+    /// What a user has not read in all rooms that are not archived, each room counted
+    /// as by [`Catalog::unread`].
     async fn unread_totals(&self, user: &UserId) -> Result<UnreadTotals, StoreError>;
 
-    /// Those of `others` who are active in a room in which `user` is active too.
+    /// Those of `others` who are active in a room in which `user` is active too, in
+    /// the order of the question.
     async fn acquaintances(
         &self,
         user: &UserId,
         others: &[UserId],
     ) -> Result<Vec<UserId>, StoreError>;
 
-    /// Remembers when users were last online. Unknown users are left out.
+    /// Remembers when users were last online; never moves back. Unknown users, who
+    /// were never in a room, are left out.
     async fn saw(&self, users: &[UserId], at: Timestamp) -> Result<(), StoreError>;
 
     /// When users were last online, as far as it is remembered, in the order of

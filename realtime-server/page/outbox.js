@@ -83,8 +83,9 @@ export class Outbox {
   async flush() {
     if (this.#flushing) return;
     this.#flushing = true;
-    let tries = 0;
-    for (let entry; (entry = this.#entries.find((entry) => !entry.error)); ) {
+    for (let tries = 0; ; ) {
+      const entry = this.#entries.find((entry) => !entry.error);
+      if (!entry) break;
       const result = await this.#try(entry);
       if (result === "offline") break;
       tries = result === "again" ? tries + 1 : 0;

@@ -10,6 +10,7 @@ export class Room {
   loaded = false; // whether the newest page of the history is here
   loading = false;
   failed = false;
+  resets = 0;
   hasOlder = false;
   closed = null; // the code, once we may no longer read
   #early = []; // pushes that came before the ones they follow
@@ -29,6 +30,7 @@ export class Room {
     this.title = summary.title;
     this.state = summary.state;
     this.lastSeq = Math.max(this.lastSeq ?? 0, summary.last_seq ?? 0);
+    this.people = summary.participant_count ?? summary.participants?.length ?? this.people;
     this.role = summary.me?.role ?? this.role;
     this.closed = null;
     if (summary.unread) this.#summaryUnread = summary.unread.count;
@@ -68,6 +70,7 @@ export class Room {
   /** Takes a page of the history: the newest one, or one that ends where we begin. */
   page({ messages, has_older: hasOlder }) {
     messages.forEach((message) => this.#merge(message));
+    if (messages.length) this.#keepNewest(messages.at(-1));
     this.hasOlder = hasOlder;
     this.loaded = true;
   }
@@ -78,6 +81,7 @@ export class Room {
     this.#early = [];
     this.rev = rev ?? this.rev;
     this.loaded = false;
+    this.resets += 1;
   }
 
   /** Places a message of ours that was just acknowledged, unless its page is not loaded. */
@@ -147,7 +151,7 @@ export class Room {
     if (name === "message") {
       if (body.seq > this.lastSeq && this.counts(body)) this.#summaryUnread += 1;
       this.#keepNewest(body);
-      if (this.loaded) this.#merge(body);
+      if (this.loaded || this.loading) this.#merge(body);
     } else if (name === "room") {
       this.adopt(body);
     } else {
@@ -165,14 +169,18 @@ export class Room {
 
   #keepNewest(message) {
     this.lastSeq = Math.max(this.lastSeq, message.seq);
+    // As the server does: whoever writes has read, if nothing came in between.
+    if (message.sender.id === this.me && message.seq === this.readSeq + 1) {
+      this.#participant({ user: this.me, read_seq: message.seq });
+    }
     if (message.seq >= (this.lastMessage?.seq ?? 0)) this.lastMessage = message;
   }
 
-  // Pointers only move forward; whoever writes has read.
+  // Pointers only move forward.
   #participant(change) {
     const held = this.participants.get(change.user) ?? {};
     const furthest = (pointer) => Math.max(held[pointer] ?? 0, change[pointer] ?? 0);
-    const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== null && value !== undefined));
+    const known = Object.fromEntries(Object.entries(change).filter(([, value]) => value != null));
     const pointers = { read_seq: furthest("read_seq"), delivered_seq: furthest("delivered_seq") };
     this.participants.set(change.user, { ...held, ...known, ...pointers });
     if (change.user === this.me && change.role) this.role = change.role;

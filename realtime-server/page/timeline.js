@@ -16,7 +16,13 @@ const REASONS = {
 };
 
 export const reasonFor = (code) => REASONS[code] ?? "something went wrong";
-export const STATUS_WORDS = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
+export const STATUS_WORDS = {
+  sending: "Sending",
+  sent: "Sent",
+  delivered: "Delivered",
+  read: "Read",
+  failed: "Not sent",
+};
 
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long" });
@@ -84,10 +90,12 @@ export function timeline(room, waiting, divideAfter) {
       startNew(item);
       continue;
     }
-    const grouped = previous && previous.author === item.author && Date.parse(item.at) - Date.parse(previous.at) < GROUP_MS;
+    const soon = previous && Date.parse(item.at) - Date.parse(previous.at) < GROUP_MS;
+    const grouped = soon && previous.author === item.author;
     item.first = !grouped;
     if (grouped && previous.status !== "failed") previous.last = false;
-    rows.push((previous = item));
+    rows.push(item);
+    previous = item;
   }
   return rows;
 }

@@ -1,7 +1,7 @@
 // The page's elements and how they are filled. It shows what it is given and reports what the user does;
 // text reaches the page as text nodes only.
 
-import { STATUS_WORDS, briefTime, exactTime, pieces, presenceWords, reasonFor, timeOf } from "./timeline.js";
+import { STATUS_WORDS, exactTime, pieces, presenceWords, reasonFor, timeOf, timeline } from "./timeline.js";
 
 const AT_END_PX = 48; // closer to the end than this, the log follows new messages
 const LOAD_EARLIER_PX = 200; // this close to the beginning, older messages are loaded
@@ -16,6 +16,8 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+const hidden = (text) => element("span", { className: "hidden" }, text);
+
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
@@ -27,7 +29,8 @@ function icon(name) {
 }
 
 function avatar(name, presence) {
-  const initials = name.split(/\s+/u).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+  const words = name.split(/\s+/u).slice(0, 2);
+  const initials = words.map((word) => [...word][0] ?? "").join("").toUpperCase();
   const hue = [...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % 6;
   const dot = presence ? element("span", { className: presence.online ? "dot online" : "dot" }) : null;
   const made = element("span", { className: `avatar hue-${hue}` }, element("span", {}, initials), dot);
@@ -35,13 +38,37 @@ function avatar(name, presence) {
   return made;
 }
 
+// Makes `parent` hold one element for each row. Elements are kept by key and redrawn only when their
+// row changed, so that focus, clicks and selections survive.
+function place(parent, held, rows, tag, draw) {
+  const keys = new Set(rows.map((row) => row.key));
+  const focused = document.activeElement;
+  for (const [key, { made }] of held) {
+    if (keys.has(key)) continue;
+    made.remove();
+    held.delete(key);
+  }
+  let next = parent.firstElementChild;
+  for (const row of rows) {
+    const shows = JSON.stringify(row);
+    const { made, shown } = held.get(row.key) ?? { made: element(tag) };
+    if (shown !== shows) draw(made, row);
+    held.set(row.key, { made, shown: shows });
+    if (made === next) next = next.nextElementSibling;
+    else parent.insertBefore(made, next);
+  }
+  if (focused !== document.activeElement && parent.contains(focused)) focused.focus();
+}
+
 export class View {
   #on;
-  #rows = new Map(); // key → { element, shows }
-  #room = null; // the id of the room that the log shows
+  #rooms = new Map(); // id → its element
+  #rows = new Map(); // key → its element
+  #shown = null; // the id of the room that the log shows
+  #stuck = true; // whether the reader is at the end and stays there
   #toAnnounce = [];
 
-  /** `on`: `open(room)`, `back()`, `earlier()`, `again()`, `send()`, `input(text)`, `blur()`, `retry(id)`, `remove(id)`, `looked()`, `act()`. */
+  /** `on` has one function for each thing the reader can do: `open(room)`, `back()`, `send()`, `input(text)` … */
   constructor(on) {
     this.#on = on;
     $("back").onclick = () => on.back();
@@ -63,12 +90,11 @@ export class View {
       on.send();
       $("field").focus();
     };
+    new ResizeObserver(() => this.#stuck && this.scrollToEnd()).observe($("log"));
     // Where the keyboard covers the page instead of shrinking it (iOS), we shrink it ourselves.
     window.visualViewport?.addEventListener("resize", () => {
       if (visualViewport.scale !== 1) return;
-      const atEnd = this.atEnd;
       document.documentElement.style.setProperty("--rt-height", `${visualViewport.height}px`);
-      if (atEnd) this.scrollToEnd();
     });
   }
 
@@ -90,8 +116,20 @@ export class View {
     $("field").focus();
   }
 
+  /** After leaving a room. */
+  focusList(room) {
+    this.#rooms.get(room)?.made.firstElementChild.focus();
+  }
+
+  /** After opening a room; a phone's keyboard would hide half of it. */
+  focusRoom() {
+    if (matchMedia("(min-width: 720px)").matches && !$("composer").hidden) this.focusComposer();
+    else $("log").focus();
+  }
+
   scrollToEnd() {
     $("log").scrollTop = $("log").scrollHeight;
+    this.#stuck = true;
   }
 
   /** The connection's strip; `null` hides it. */
@@ -104,13 +142,16 @@ export class View {
     $("strip-action").textContent = action ?? "";
   }
 
-  /** Says something once to screen readers. */
-  announce(text) {
-    this.#toAnnounce.push(text);
+  /** Says something once to screen readers; of several messages only how many. */
+  announce(text, isMessage = false) {
+    this.#toAnnounce.push({ text, isMessage });
     if (this.#toAnnounce.length > 1) return;
     setTimeout(() => {
       const said = this.#toAnnounce.splice(0);
-      $("announcer").textContent = said.length === 1 ? said[0] : `${said.length} new messages`;
+      const messages = said.filter((one) => one.isMessage);
+      const words = said.filter((one) => !one.isMessage || messages.length === 1).map((one) => one.text);
+      if (messages.length > 1) words.push(`${messages.length} new messages`);
+      $("announcer").textContent = words.join(". ");
     }, ANNOUNCE_AFTER_MS);
   }
 
@@ -118,44 +159,40 @@ export class View {
     $("list-user").textContent = name ? `Signed in as ${name}` : "";
   }
 
-  /** The list of rooms: `{ id, name, title, presence, preview, at, unread }`, already in order. */
+  /** The list of rooms, in order: `{ key, name, title, presence, preview, at, when, unread }`. */
   rooms(rooms, current, notice) {
-    const list = $("rooms");
-    const focused = document.activeElement?.dataset?.room;
-    list.replaceChildren(...rooms.map((room) => element("li", {}, this.#roomButton(room, room.id === current))));
-    if (focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+    const rows = rooms.map((room) => ({ ...room, current: room.key === current }));
+    place($("rooms"), this.#rooms, rows, "li", (target, row) => target.replaceChildren(this.#roomButton(row)));
     $("list-notice").hidden = !notice;
     $("list-notice").textContent = notice ?? "";
   }
 
-  #roomButton({ id, name, title, presence, preview, at, unread }, current) {
-    const badge = unread ? element("span", { className: "badge" }, unread > 99 ? "99+" : String(unread)) : null;
-    badge?.append(element("span", { className: "hidden" }, " unread"));
-    const words = presence ? element("span", { className: "hidden" }, `${presenceWords(presence)}. `) : null;
+  #roomButton({ key, name, title, presence, preview, at, when, unread, current }) {
+    const count = unread > 99 ? "99+" : String(unread);
+    const badge = unread ? element("span", { className: "badge" }, count, hidden(" unread")) : null;
     const button = element(
       "button",
-      { type: "button", className: "room-button", onclick: () => this.#on.open(id) },
+      { type: "button", className: "room-button", onclick: () => this.#on.open(key) },
       avatar(name, presence),
-      element("span", { className: "room-name", dir: "auto" }, name),
-      words,
-      at ? element("time", { className: "room-time", dateTime: at }, briefTime(at)) : null,
+      element("span", { className: "room-label", dir: "auto" }, name),
+      presence ? hidden(`${presenceWords(presence)}. `) : null,
+      at ? element("time", { className: "room-time", dateTime: at }, when) : null,
       title && title !== name ? element("span", { className: "room-title", dir: "auto" }, title) : null,
       element("span", { className: "room-preview", dir: "auto" }, preview),
       badge,
     );
-    button.dataset.room = id;
     if (current) button.setAttribute("aria-current", "true");
     return button;
   }
 
-  /** Shows one pane or both, by the width of the window; `text` stands where no room is open. */
-  pane(open, text) {
-    $("app").dataset.pane = open ? "room" : "list";
-    $("room").hidden = !open;
-    $("blank").hidden = open;
+  /** Which pane a narrow window shows, and whether there is a room to show or only a sentence. */
+  pane(inRoom, room, text) {
+    $("app").dataset.pane = inRoom ? "room" : "list";
+    $("room").hidden = !room;
+    $("blank").hidden = Boolean(room);
     $("blank-text").textContent = text;
     // There is always exactly one heading of the first level.
-    if (open) $("list-title").removeAttribute("aria-level");
+    if (room) $("list-title").removeAttribute("aria-level");
     else $("list-title").setAttribute("aria-level", "1");
   }
 
@@ -179,75 +216,55 @@ export class View {
   }
 
   /** The rows of the open room. Keeps the reader where they are, or at the end if they were there. */
-  log(room, rows, { hasOlder, loading, notice, again }) {
-    const fresh = this.#room !== room;
-    if (fresh) this.#rows.clear();
-    if (fresh) $("rows").replaceChildren();
-    const follow = !fresh && this.atEnd;
+  log(room, waiting, divideAfter, notice) {
+    const fresh = this.#shown !== room.id;
     const anchor = fresh ? null : this.#anchor();
-    this.#place(rows);
-    $("earlier").hidden = !hasOlder;
-    $("earlier").setAttribute("aria-disabled", String(loading));
+    const rows = timeline(room, waiting, divideAfter);
+    place($("rows"), this.#rows, rows, "div", (target, row) => this.#draw(target, row));
+    $("earlier").hidden = !(room.loaded && room.hasOlder);
+    $("earlier").setAttribute("aria-disabled", String(room.loading));
     $("log-notice").hidden = !notice;
-    $("log-notice-text").textContent = notice ?? "";
-    $("log-again").hidden = !again;
-    if (follow) this.scrollToEnd();
-    else if (anchor) $("log").scrollTop += anchor.element.getBoundingClientRect().top - anchor.top;
-    if (rows.length) {
-      if (fresh) this.#land();
-      this.#room = room;
-    }
+    $("log-notice-text").textContent = notice?.text ?? "";
+    $("log-again").hidden = !notice?.again;
+    if (fresh) this.#land();
+    else if (this.#stuck) this.scrollToEnd();
+    else if (anchor) $("log").scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
+    if (room.loaded) this.#shown = room.id;
   }
 
   // First sight of a room: the unread divider a third from the top, else the end.
   #land() {
-    const divider = this.#rows.get("new")?.element;
+    const divider = this.#rows.get("new")?.made;
     this.scrollToEnd();
     if (!divider) return;
     const third = $("log").getBoundingClientRect().top + $("log").clientHeight / 3;
     $("log").scrollTop += Math.min(0, divider.getBoundingClientRect().top - third);
+    this.#stuck = this.atEnd;
   }
 
   leave() {
-    this.#room = null;
-  }
-
-  // Reuses the element of every row that is still there and redraws only what changed.
-  #place(rows) {
-    const parent = $("rows");
-    const keys = new Set(rows.map((row) => row.key));
-    for (const [key, { element: old }] of this.#rows) {
-      if (keys.has(key)) continue;
-      old.remove();
-      this.#rows.delete(key);
-    }
-    let next = parent.firstElementChild;
-    for (const row of rows) {
-      const shows = JSON.stringify(row);
-      const held = this.#rows.get(row.key) ?? { element: element(row.type === "message" ? "article" : "div") };
-      if (held.shows !== shows) this.#draw(held.element, row);
-      this.#rows.set(row.key, { element: held.element, shows });
-      if (held.element === next) next = next.nextElementSibling;
-      else parent.insertBefore(held.element, next);
-    }
+    this.#shown = null;
+    $("rows").replaceChildren();
+    this.#rows.clear();
   }
 
   #draw(target, row) {
-    target.className = ["row", row.type, row.mine && "mine", row.first && "first", row.last && "last", row.status, row.large && "large", row.deleted && "deleted"].filter(Boolean).join(" ");
+    const flags = ["mine", "first", "last", "large", "deleted"].filter((flag) => row[flag]);
+    target.className = ["row", row.type, ...flags, row.status ?? ""].join(" ");
     target.dataset.seq = row.seq ?? "";
     if (row.type === "day" || row.type === "new") return target.replaceChildren(element("h2", {}, row.text));
     target.tabIndex = -1;
+    target.setAttribute("role", "article");
     const time = element("time", { dateTime: row.at, title: exactTime(row.at) }, timeOf(row.at));
     if (row.type === "system") {
-      target.setAttribute("role", "article");
       target.setAttribute("aria-label", `${row.text}, ${timeOf(row.at)}`);
-      return target.replaceChildren(element("p", { className: "pill", dir: "auto" }, icon("event"), element("span", {}, row.text), time));
+      const text = element("span", { dir: "auto" }, row.text);
+      return target.replaceChildren(element("p", { className: "pill" }, icon("event"), text, time));
     }
-    const status = row.status ? STATUS_WORDS[row.status] : "";
-    target.setAttribute("aria-label", [`${row.name}: ${row.text}`, timeOf(row.at), row.edited && "edited", status].filter(Boolean).join(", "));
-    target.replaceChildren(
-      ...[row.first && !row.mine && element("p", { className: "author", dir: "auto" }, row.name), this.#bubble(row), this.#meta(row, time)].filter(Boolean),
-    );
+    const label = [`${row.name}: ${row.text}`, timeOf(row.at), row.edited && "edited", STATUS_WORDS[row.status]];
+    target.setAttribute("aria-label", label.filter(Boolean).join(", "));
+    const author = row.first && !row.mine ? element("p", { className: "author", dir: "auto" }, row.name) : null;
+    target.replaceChildren(...[author, this.#bubble(row), this.#meta(row, time)].filter(Boolean));
   }
 
   #bubble(row) {
@@ -255,23 +272,28 @@ export class View {
       if (typeof piece === "string") return piece;
       return element("a", { href: piece.href, target: "_blank", rel: "noopener nofollow ugc" }, piece.href);
     });
-    return element("p", { className: "bubble", dir: "auto" }, ...parts);
+    return element("div", { className: "bubble" }, element("p", { dir: "auto" }, ...parts));
   }
 
   #meta(row, time) {
-    if (row.status === "failed") {
-      const again = element("button", { type: "button", className: "quiet-button", onclick: () => this.#on.retry(row.clientId) }, "Try again");
-      const remove = element("button", { type: "button", className: "quiet-button bad", onclick: () => this.#on.remove(row.clientId) }, "Delete");
-      const words = element("span", { className: "reason" }, icon("failed"), `Not sent: ${reasonFor(row.error)}`);
-      return element("div", { className: "meta" }, words, again, remove);
-    }
+    if (row.status === "failed") return this.#failure(row);
     if (!row.last && !row.edited && row.status !== "sending") return null;
     const edited = row.edited ? element("span", {}, "edited") : null;
-    const shape = row.status === "delivered" || row.status === "read" ? "both" : row.status;
-    const tick = row.status
-      ? element("span", { className: `tick ${row.status}` }, icon(shape), element("span", { className: "hidden" }, STATUS_WORDS[row.status]))
-      : null;
+    const shape = { delivered: "both", read: "both" }[row.status] ?? row.status;
+    const words = STATUS_WORDS[row.status];
+    const tick = words ? element("span", { className: "tick" }, icon(shape), hidden(words)) : null;
     return element("div", { className: "meta" }, edited, time, tick);
+  }
+
+  #failure({ clientId, error }) {
+    const button = (className, text, onclick) => element("button", { type: "button", className, onclick }, text);
+    return element(
+      "div",
+      { className: "meta" },
+      element("span", { className: "reason" }, icon("failed"), `Not sent: ${reasonFor(error)}`),
+      button("quiet-button", "Try again", () => this.#on.retry(clientId)),
+      button("quiet-button bad", "Delete", () => this.#on.remove(clientId)),
+    );
   }
 
   /** How many messages came while the reader was further up. */
@@ -292,11 +314,12 @@ export class View {
 
   #anchor() {
     const { top } = $("log").getBoundingClientRect();
-    const first = [...$("rows").children].find((row) => row.getBoundingClientRect().bottom > top);
-    return first ? { element: first, top: first.getBoundingClientRect().top } : null;
+    const first = [...$("rows").querySelectorAll(".message")].find((row) => row.getBoundingClientRect().bottom > top);
+    return first ? { row: first, top: first.getBoundingClientRect().top } : null;
   }
 
   #scrolled() {
+    this.#stuck = this.atEnd;
     if ($("log").scrollTop < LOAD_EARLIER_PX && !$("earlier").hidden) this.#on.earlier();
     this.#on.looked();
   }
@@ -310,20 +333,19 @@ export class View {
     const field = $("field");
     const { lineHeight, paddingBlockStart } = getComputedStyle(field);
     const most = FIELD_LINES * parseFloat(lineHeight) + 2 * parseFloat(paddingBlockStart);
-    const follow = this.atEnd;
     field.style.height = "auto";
     field.style.height = `${Math.min(field.scrollHeight, most) + field.offsetHeight - field.clientHeight}px`;
-    if (follow) this.scrollToEnd();
   }
 
   // The log is one tab stop; the arrows walk over its messages.
   #walk(event) {
     const rows = [...$("rows").querySelectorAll("[tabindex]")];
     const at = rows.indexOf(document.activeElement);
-    const to = { ArrowUp: at < 0 ? rows.length - 1 : at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 }[event.key];
+    const end = rows.length - 1;
+    const to = { ArrowUp: at < 0 ? end : at - 1, ArrowDown: at + 1, Home: 0, End: end }[event.key];
     if (event.key === "Escape") this.focusComposer();
     else if (to === undefined || !(at >= 0 || event.target === $("log"))) return;
-    else rows[Math.min(Math.max(to, 0), rows.length - 1)]?.focus();
+    else rows[Math.min(Math.max(to, 0), end)]?.focus();
     event.preventDefault();
   }
 }

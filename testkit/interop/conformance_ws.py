@@ -20,6 +20,7 @@ import fnmatch
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,10 +28,11 @@ from typing import Any, AsyncIterator
 
 from kosoku import FailureError, run_fuzzingclient
 
+from harness import Failure, check, first_line
+
 EXPECTED = Path(__file__).parent / "kosoku-expected.json"
 
-# Seconds. The whole suite takes 4 to 15 s; a peer that never answers would hold one case for 100 s.
-START_DEADLINE = 15
+# Seconds. The suite takes 4 to 15 s; a peer that never answers would hold one case for 100 s.
 SUITE_DEADLINE = 75
 
 # Cases wait for the peer far more than they compute: four at once take 4 s instead of 14.
@@ -52,20 +54,18 @@ async def echo() -> AsyncIterator[str]:
         return
     program = os.environ.get("REALTIME_ECHO")
     if not program:
-        raise RuntimeError("set REALTIME_ECHO (a program) or REALTIME_ECHO_URL")
-    process = await asyncio.create_subprocess_exec(program, stdout=asyncio.subprocess.PIPE)
+        raise Failure("set REALTIME_ECHO (a program) or REALTIME_ECHO_URL")
+    process = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), START_DEADLINE)).decode().strip()
+        line = (await first_line(process)).strip()
         prefix = "listening on "
-        if not line.startswith(prefix + "ws://"):
-            raise RuntimeError(f"{program} said {line!r} instead of its address")
+        check(line.startswith(prefix + "ws://"), f"{program} said {line!r} instead of its address")
         yield line.removeprefix(prefix)
-        if process.returncode is not None:
-            raise RuntimeError(f"the echo ended by itself with {process.returncode}")
+        check(process.poll() is None, f"the echo ended by itself with {process.returncode}")
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 async def run_suite(url: str) -> dict[str, Verdict]:
@@ -125,7 +125,7 @@ async def main() -> int:
     try:
         async with echo() as url:
             found = await run_suite(url)
-    except (RuntimeError, OSError, asyncio.TimeoutError) as why:
+    except (Failure, OSError, asyncio.TimeoutError) as why:
         print(f"FAILED conformance: {type(why).__name__}: {why}")
         return 1
     if sys.argv[1:] == ["--update"]:

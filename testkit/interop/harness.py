@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -35,7 +36,14 @@ STOP_DEADLINE = 16
 LOG_LINES_SHOWN = 15
 
 # Far above what any test here sends: rate limits have tests of their own.
-UNLIMITED = {"REALTIME_LIMITS__MESSAGES_PER_SECOND": "100000", "REALTIME_LIMITS__MESSAGE_BURST": "100000"}
+UNLIMITED = {
+    "REALTIME_LIMITS__MESSAGES_PER_SECOND": "100000",
+    "REALTIME_LIMITS__MESSAGE_BURST": "100000",
+    "REALTIME_LIMITS__COMMANDS_PER_SECOND": "100000",
+    "REALTIME_LIMITS__COMMAND_BURST": "100000",
+}
+
+CONFIG_FILE = "realtime.toml"
 
 SECRET = "interop-only-0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -62,16 +70,31 @@ def server_binary() -> Path:
     return Path(os.environ.get("REALTIME_SERVER") or ROOT / "target" / "debug" / "realtime-server").resolve()
 
 
+async def first_line(process: "subprocess.Popen[bytes]") -> str:
+    """What a program says once it is ready; empty if it ended. Too late is a failure, and the program's end."""
+    # A thread reads: asyncio's own subprocesses race with `kill` for the exit status in Python 3.11.
+    reading = asyncio.create_task(asyncio.to_thread(process.stdout.readline))
+    done, _ = await asyncio.wait([reading], timeout=START_DEADLINE)
+    if not done:
+        process.kill()
+        await reading
+        raise Failure(f"{process.args[0]} was not ready after {START_DEADLINE} s")
+    return reading.result().decode(errors="replace")
+
+
 class Server:
     """One `realtime-server serve` on a database of its own, which survives restarts."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, directory: Path, files: dict[str, str], **environment: str) -> None:
         self.database = directory / "realtime.db"
         self.log = directory / "server.log"
         self.directory = directory
         self.url = ""
         self.port = 0
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        for name, text in files.items():
+            (directory / name).write_text(text, encoding="utf-8")
+        self.arguments = ["--config", CONFIG_FILE] if CONFIG_FILE in files else []
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
         self.environment = inherited | {"REALTIME_JWT_SECRET": SECRET} | UNLIMITED | environment
 
@@ -79,15 +102,14 @@ class Server:
         """Starts it and waits for the line that says it is ready."""
         check(self.process is None, "the server runs already")
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                server_binary(), "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite://{self.database}",
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
-                env=self.environment, cwd=self.directory,
+            self.process = subprocess.Popen(
+                [server_binary(), "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite://{self.database}",
+                 *self.arguments],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=self.environment, cwd=self.directory,
             )  # fmt: skip
-        try:
-            line = (await asyncio.wait_for(self.process.stdout.readline(), START_DEADLINE)).decode()
-        except asyncio.TimeoutError:
-            raise Failure(f"the server was not ready after {START_DEADLINE} s") from None
+        line = await first_line(self.process)
+        if not line:
+            raise Failure(f"the server ended with {await self.ended()} instead of serving")
         ready = READY.fullmatch(line)
         check(ready, f"the server said {line!r} instead of its address")
         self.url, self.port = ready[1], int(ready[2])
@@ -97,23 +119,34 @@ class Server:
         check(self.process is not None, "the server does not run")
         return self.process.pid
 
+    async def ended(self, deadline: float = ANSWER_DEADLINE) -> int:
+        """Waits until the process has ended; its status."""
+        status = await asyncio.to_thread(self.process.wait, deadline)
+        self.process.stdout.close()
+        self.process = None
+        return status
+
     async def kill9(self) -> None:
         """`kill -9`: the signal is sent before the first suspension, so nothing more is answered."""
         os.kill(self.pid, signal.SIGKILL)
-        check_equal(await self.process.wait(), -signal.SIGKILL, "how the killed server ended")
-        self.process = None
+        check_equal(await self.ended(), -signal.SIGKILL, "how the killed server ended")
 
     async def stop(self) -> None:
         """SIGTERM, the polite way: it must end by itself, in time, with success."""
-        check(self.process.returncode is None, f"the server had ended by itself with {self.process.returncode}")
-        self.process.terminate()
+        os.kill(self.pid, signal.SIGTERM)
         try:
-            status = await asyncio.wait_for(self.process.wait(), STOP_DEADLINE)
-        except asyncio.TimeoutError:
-            await self.kill9()
+            status = await self.ended(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
             raise Failure(f"the server did not end within {STOP_DEADLINE} s of SIGTERM") from None
-        self.process = None
         check_equal(status, 0, "the server's exit code after SIGTERM")
+
+    def destroy(self) -> None:
+        """Makes sure that nothing is left, in whatever state a failed test left it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     async def restart(self) -> None:
         """A killed server comes back on the same database, on another port."""
@@ -140,10 +173,10 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(**environment: str) -> AsyncIterator[Server]:
-    """A fresh server; at the end it must stop cleanly and have a clean log."""
+async def running_server(files: dict[str, str] | None = None, **environment: str) -> AsyncIterator[Server]:
+    """A fresh server, with `files` beside its database; at the end it must stop cleanly and have a clean log."""
     directory = Path(tempfile.mkdtemp(prefix="realtime-interop-"))
-    server = Server(directory, **environment)
+    server = Server(directory, files or {}, **environment)
     try:
         await server.start()
         yield server
@@ -155,9 +188,7 @@ async def running_server(**environment: str) -> AsyncIterator[Server]:
         why.add_note("the server's log ends:\n" + "\n".join(f"    | {line[:400]}" for line in tail))
         raise
     finally:
-        if server.process is not None and server.process.returncode is None:
-            await server.kill9()
-        shutil.rmtree(directory, ignore_errors=True)
+        server.destroy()
 
 
 def check_log(log: str) -> None:

@@ -47,7 +47,7 @@ pub(crate) const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Latencies are recorded between these bounds, in nanoseconds; what is longer
 /// counts as the upper bound.
-pub(crate) const HISTOGRAM_NANOS: (u64, u64) = (1_000, 600_000_000_000);
+pub(crate) const HISTOGRAM_NANOS: (u64, u64) = (1, 600_000_000_000);
 
 /// Significant decimal digits of a recorded latency.
 pub(crate) const HISTOGRAM_DIGITS: u8 = 3;

@@ -1,0 +1,309 @@
+//! How a connection gets in, and into rooms.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+
+use super::{Connection, RECONNECT, Scope, now};
+use crate::{
+    error::Error,
+    event::Topic,
+    hub::{Join, Prepared, Subscriber},
+    id::{RoomId, UserId},
+    people::Present,
+    ports::{AuthError, Identity},
+    protocol::{
+        self, CloseCode, Connect, ConnectedView, ErrorCode, LimitsView, NotificationsView,
+        ReconnectView, RoomSummary, Subscribe, SubscribeTo, Unsubscribe, WireError,
+    },
+    seq::Rev,
+    store::{RoomView, StoreError},
+};
+
+/// The rooms that a connection will listen to, and what it holds of them.
+type Wanted = BTreeMap<RoomId, Option<Rev>>;
+
+/// What was read for a connection that wants to join rooms.
+struct Look<'a> {
+    prepared: Prepared<'a>,
+    views: Vec<RoomView>,
+}
+
+impl Connection {
+    pub(super) async fn connect(&self, id: Option<u32>, connect: Connect) -> Result<(), Error> {
+        let entered = self.enter(id, connect).await;
+        if let Err(error) = &entered {
+            self.state().refused();
+            self.realtime.count(error);
+            self.mailbox
+                .insist(&protocol::failure(id, &error.to_wire()));
+            self.mailbox.close(closing(error));
+        }
+        entered
+    }
+
+    async fn enter(&self, id: Option<u32>, connect: Connect) -> Result<(), Error> {
+        let identity = self.identify(connect.token.as_deref()).await?;
+        let user = identity
+            .user
+            .clone()
+            .ok_or(AuthError::Invalid("it names no user"))?;
+        let subscriber = Subscriber::new(self.session_id, user.clone(), self.mailbox.clone());
+        let subscriber = self.subscriber.get_or_init(|| Arc::new(subscriber));
+        let follows_all = self.scope == Scope::All && connect.subscribe == Subscribe::All;
+        let inner = self.realtime.inner();
+        let present = Present {
+            subscriber: subscriber.clone(),
+            follows_all,
+        };
+        if !inner
+            .people
+            .enter(present, inner.limits.connections_per_user)
+        {
+            let max = u64::try_from(inner.limits.connections_per_user).unwrap_or(u64::MAX);
+            let what = "connections of a user";
+            return Err(crate::change::Rejection::LimitExceeded { what, max }.into());
+        }
+        if let Err(error) = inner.broker.subscribe(&[Topic::User(user.clone())]).await {
+            tracing::warn!(%error, "subscribing to a user failed");
+        }
+        let wanted = self.wanted(&user, &connect, follows_all).await?;
+        let look = self.look(&user, &wanted).await?;
+        self.welcome(id, &user, &identity, &look.views);
+        self.state()
+            .connected(user.clone(), &identity, now(), self.realtime.now());
+        self.join(subscriber, &wanted, &look);
+        let told = look
+            .views
+            .iter()
+            .filter(|view| view.room.is_small())
+            .map(|view| view.room.id);
+        self.realtime
+            .arrive(&user, self.session_id, told.collect())
+            .await;
+        Ok(())
+    }
+
+    async fn identify(&self, token: Option<&str>) -> Result<Identity, Error> {
+        if let Some(token) = token {
+            return Ok(self.authenticator.authenticate(token).await?);
+        }
+        let known = self
+            .identity
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        known.ok_or(Error::Auth(AuthError::Invalid("there is none")))
+    }
+
+    /// Which rooms to listen to, within the limit.
+    async fn wanted(
+        &self,
+        user: &UserId,
+        connect: &Connect,
+        follows_all: bool,
+    ) -> Result<Wanted, Error> {
+        let inner = self.realtime.inner();
+        // Another life of the database: what the client holds is void.
+        let other_life = connect
+            .incarnation
+            .is_some_and(|life| life != inner.incarnation);
+        let held = |rev: Rev| if other_life { Rev::new(u64::MAX) } else { rev };
+        let mut listed: Wanted = connect
+            .rooms
+            .iter()
+            .map(|(room, rev)| (*room, Some(held(*rev))))
+            .collect();
+        match self.scope {
+            Scope::Notifications => return Ok(Wanted::new()),
+            Scope::Room(room) => {
+                let rev = listed.remove(&room).flatten();
+                return Ok(Wanted::from([(room, rev)]));
+            }
+            Scope::All => {}
+        }
+        if listed.len() > inner.limits.rooms {
+            let max = u64::try_from(inner.limits.rooms).unwrap_or(u64::MAX);
+            return Err(crate::change::Rejection::LimitExceeded { what: "rooms", max }.into());
+        }
+        if follows_all {
+            let (rooms, rev) = inner
+                .backend
+                .memberships(user, self.realtime.room_limit())
+                .await?;
+            for room in rooms {
+                if listed.len() >= inner.limits.rooms {
+                    break;
+                }
+                listed.entry(room).or_insert(None);
+            }
+            inner.people.read_up_to(user, rev);
+        }
+        Ok(listed)
+    }
+
+    /// Reads the rooms, so that nothing is missed between reading and joining.
+    async fn look(&self, user: &UserId, wanted: &Wanted) -> Result<Look<'_>, StoreError> {
+        let inner = self.realtime.inner();
+        let rooms: Vec<RoomId> = wanted.keys().copied().collect();
+        let prepared = inner.hub.prepare(&rooms).await;
+        let views = if rooms.is_empty() {
+            Vec::new()
+        } else {
+            inner.backend.views(user, &rooms).await?
+        };
+        Ok(Look { prepared, views })
+    }
+
+    fn welcome(&self, id: Option<u32>, user: &UserId, identity: &Identity, views: &[RoomView]) {
+        let inner = self.realtime.inner();
+        let limits = &inner.limits;
+        let millis =
+            |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let wall = inner.clock.now();
+        let view = ConnectedView {
+            session: self.session_id,
+            user: Cow::Borrowed(user),
+            server_time: wall,
+            ping_interval_ms: millis(limits.ping_interval),
+            expires_at: identity.expires_at,
+            incarnation: inner.incarnation,
+            limits: LimitsView::of(limits),
+            reconnect: ReconnectView {
+                min_ms: millis(RECONNECT.0),
+                max_ms: millis(RECONNECT.1),
+            },
+            rooms: views
+                .iter()
+                .map(|view| RoomSummary::of(view, wall))
+                .collect(),
+            notifications: NotificationsView::default(),
+        };
+        match id {
+            Some(id) => self.answer(Some(id), &view),
+            None => self.mailbox.insist(&protocol::push("connected", &view)),
+        }
+    }
+
+    /// Joins what was found, and tells of the rest that it is not to be had.
+    fn join(&self, subscriber: &Arc<Subscriber>, wanted: &Wanted, look: &Look<'_>) {
+        let hub = &self.realtime.inner().hub;
+        for view in &look.views {
+            let held = wanted.get(&view.room.id).copied().flatten();
+            let join = Join {
+                subscriber,
+                role: view.me.role,
+                held,
+                seen: view.room.rev,
+            };
+            hub.join(&look.prepared, view.room.id, &join);
+        }
+        for (room, held) in wanted {
+            let found = look.views.iter().any(|view| view.room.id == *room);
+            if !found && held.is_some() {
+                self.mailbox
+                    .insist(&protocol::unsubscribed(*room, ErrorCode::NotFound));
+            }
+        }
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        subscriber: &Arc<Subscriber>,
+        id: Option<u32>,
+        command: SubscribeTo,
+    ) -> Result<(), Error> {
+        #[derive(serde::Serialize)]
+        struct Refused {
+            room: RoomId,
+            code: ErrorCode,
+        }
+        #[derive(serde::Serialize)]
+        struct Subscribed<'a> {
+            rooms: Vec<RoomSummary<'a>>,
+            refused: Vec<Refused>,
+        }
+        let wanted: Wanted = command.rooms.iter().map(|at| (at.room, at.rev)).collect();
+        let new = wanted
+            .keys()
+            .filter(|room| !subscriber.follows(**room))
+            .count();
+        let max = self.realtime.limits().rooms;
+        if wanted.len() > max || subscriber.room_count() + new > max {
+            let max = u64::try_from(max).unwrap_or(u64::MAX);
+            return Err(crate::change::Rejection::LimitExceeded { what: "rooms", max }.into());
+        }
+        let allowed = wanted.iter().filter(|(room, _)| self.may_follow(**room));
+        let allowed: Wanted = allowed.map(|(room, held)| (*room, *held)).collect();
+        let look = self.look(&subscriber.user, &allowed).await?;
+        let found = |room: &RoomId| look.views.iter().any(|view| view.room.id == *room);
+        let refused = wanted.keys().filter(|room| !found(room));
+        let refused = refused.map(|room| Refused {
+            room: *room,
+            code: ErrorCode::NotFound,
+        });
+        let wall = self.realtime.now();
+        let rooms = look
+            .views
+            .iter()
+            .map(|view| RoomSummary::of(view, wall))
+            .collect();
+        self.answer(
+            id,
+            &Subscribed {
+                rooms,
+                refused: refused.collect(),
+            },
+        );
+        let found: Wanted = allowed
+            .into_iter()
+            .filter(|(room, _)| found(room))
+            .collect();
+        self.join(subscriber, &found, &look);
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(
+        &self,
+        subscriber: &Subscriber,
+        id: Option<u32>,
+        command: &Unsubscribe,
+    ) {
+        for room in &command.rooms {
+            self.realtime.inner().hub.leave(*room, subscriber);
+        }
+        self.answer(id, &serde_json::Map::new());
+    }
+
+    /// Whether the scope of this connection covers a room.
+    pub(super) fn may_follow(&self, room: RoomId) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Room(only) => only == room,
+            Scope::Notifications => false,
+        }
+    }
+}
+
+/// How a connection ends whose `connect` was refused.
+fn closing(error: &Error) -> CloseCode {
+    match error.code() {
+        ErrorCode::TokenExpired => CloseCode::TokenExpired,
+        ErrorCode::LimitExceeded => CloseCode::ConnectionLimit,
+        ErrorCode::Busy | ErrorCode::Timeout | ErrorCode::Internal => CloseCode::ServerError,
+        ErrorCode::Unauthenticated
+        | ErrorCode::Forbidden
+        | ErrorCode::NotFound
+        | ErrorCode::BadRequest
+        | ErrorCode::UnknownCommand
+        | ErrorCode::Conflict
+        | ErrorCode::ClientIdReused
+        | ErrorCode::RoomLocked
+        | ErrorCode::TooLarge
+        | ErrorCode::Rejected
+        | ErrorCode::RateLimited => CloseCode::BadToken,
+    }
+}
+
+/// A wire error about the scope of a connection.
+pub(super) fn out_of_scope() -> WireError {
+    WireError::new(ErrorCode::Forbidden, "not on this connection")
+}

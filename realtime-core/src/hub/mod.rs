@@ -1,0 +1,398 @@
+//! The hub: for every room that somebody on this server listens to, everything in
+//! `rev` order, each once, none missing.
+//!
+//! Changes come from the committer (of this server) and as hints from the broker (of
+//! the others). What is next is handed out; what is early waits a moment for what is
+//! missing; what stays missing is read from the store, one read at a time for a room,
+//! however many listen. A listener that joins, or that fell behind, reads from the
+//! store by itself until it meets what the hub has in memory.
+
+mod catch_up;
+mod repair;
+mod subscriber;
+mod topic;
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::subscriber::Subscriber;
+pub(crate) use self::subscriber::Ticket;
+use self::topic::{Accepted, Behind, GoLive, Topic};
+use crate::{
+    broker::{Broker, Hint},
+    event::{RoomChange, RoomEvent, Signal, Topic as TopicName},
+    id::RoomId,
+    limits::{CATCH_UP_READS, Limits},
+    metrics::Metrics,
+    participant::Role,
+    protocol::{self, Encoded},
+    seq::Rev,
+    store::SharedBackend,
+    time::Clock,
+};
+
+/// Shards of the room table: enough that two cores rarely meet.
+const SHARDS: usize = 32;
+
+type Shard = Mutex<HashMap<RoomId, Arc<Cell>>>;
+
+/// Everything in order to everybody who listens on this server.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    shards: Box<[Shard]>,
+    hasher: RandomState,
+    tickets: AtomicU64,
+    /// Rooms that were forgotten, whose hints need no longer be heard.
+    unused: Mutex<HashSet<RoomId>>,
+    store: SharedBackend,
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    metrics: Metrics,
+    reads: Semaphore,
+    /// Subscribing (shared) must not overtake unsubscribing (alone) of the same room.
+    broker_order: tokio::sync::RwLock<()>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Cell {
+    room: RoomId,
+    topic: Mutex<Topic>,
+}
+
+impl Cell {
+    fn lock(&self) -> MutexGuard<'_, Topic> {
+        self.topic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rooms whose hints are heard, so that nothing can be missed between a look at the
+/// store and [`Hub::join`].
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    hub: &'a Hub,
+    cells: HashMap<RoomId, Arc<Cell>>,
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        for cell in self.cells.values() {
+            cell.lock().joining -= 1;
+            self.hub.collect(cell);
+        }
+    }
+}
+
+/// How a connection joins a room.
+#[derive(Debug)]
+pub(crate) struct Join<'a> {
+    pub(crate) subscriber: &'a Arc<Subscriber>,
+    pub(crate) role: Role,
+    /// What the connection holds; `None` follows from `seen` on.
+    pub(crate) held: Option<Rev>,
+    /// The room's head, read after the hub was [prepared](Hub::prepare).
+    pub(crate) seen: Rev,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        store: SharedBackend,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            tickets: AtomicU64::new(0),
+            unused: Mutex::default(),
+            store,
+            broker,
+            clock,
+            limits,
+            metrics,
+            reads: Semaphore::new(CATCH_UP_READS),
+            broker_order: tokio::sync::RwLock::new(()),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Takes a change that is committed, as it was committed.
+    pub(crate) fn offer(self: &Arc<Self>, event: &RoomEvent) {
+        let Some(cell) = self.cell(event.room) else {
+            return;
+        };
+        let encoded = Arc::new(Encoded::new(event, self.clock.now()));
+        let mut behind = Vec::new();
+        let mut topic = cell.lock();
+        let listeners = topic.listener_count();
+        if topic.accept(encoded, cell.room, &mut behind) == Accepted::Early {
+            self.repair_soon(&cell, &mut topic);
+        }
+        drop(topic);
+        self.metrics.deliveries.inc_by(listeners as u64);
+        self.start_catching_up(&cell, behind);
+    }
+
+    /// Takes what another server says. Its numbers are not believed: a change is
+    /// only taken as it is if it fits what this hub holds.
+    pub(crate) fn hear(self: &Arc<Self>, hint: &Hint) {
+        match hint {
+            Hint::Changed(event) if is_consistent(event) => self.offer(event),
+            Hint::Changed(event) => self.doubt(event.room, event.rev),
+            Hint::Head {
+                topic: TopicName::Room(room),
+                rev,
+            } => self.doubt(*room, *rev),
+            Hint::Signal { room, signal } => self.signal(*room, signal),
+            Hint::Head {
+                topic: TopicName::User(_),
+                ..
+            }
+            | Hint::User(_) => {}
+        }
+    }
+
+    /// Somebody says that a room has come to `rev`.
+    pub(crate) fn doubt(self: &Arc<Self>, room: RoomId, rev: Rev) {
+        let Some(cell) = self.cell(room) else { return };
+        let mut topic = cell.lock();
+        topic.claim(rev);
+        if topic.is_behind() {
+            self.repair_soon(&cell, &mut topic);
+        }
+    }
+
+    /// Tells everybody in a room but the user it is about.
+    pub(crate) fn signal(&self, room: RoomId, signal: &Signal) {
+        let Some(cell) = self.cell(room) else { return };
+        let about = match signal {
+            Signal::Typing { user, .. } => user,
+            Signal::Presence(state) => &state.user,
+        };
+        let dropped = cell.lock().signal(&protocol::signal(room, signal), about);
+        self.metrics.dropped_signals.inc_by(dropped);
+    }
+
+    /// Every room that is listened to, and up to where it was handed out.
+    pub(crate) fn heads(&self) -> Vec<(RoomId, Rev)> {
+        let cells = self.cells();
+        cells
+            .iter()
+            .filter_map(|cell| Some((cell.room, cell.lock().head()?)))
+            .collect()
+    }
+
+    /// How many rooms are listened to, and by how many listeners in all.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let cells = self.cells();
+        (
+            cells.len(),
+            cells.iter().map(|cell| cell.lock().listener_count()).sum(),
+        )
+    }
+
+    /// The role in which a connection listens to a room.
+    pub(crate) fn role_of(&self, room: RoomId, subscriber: &Subscriber) -> Option<Role> {
+        self.cell(room)?.lock().role_of(subscriber)
+    }
+
+    /// From when this returns, hints of these rooms are heard.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was prepared is given back.
+    pub(crate) async fn prepare(&self, rooms: &[RoomId]) -> Prepared<'_> {
+        let mut prepared = Prepared {
+            hub: self,
+            cells: HashMap::with_capacity(rooms.len()),
+        };
+        let mut new = Vec::new();
+        for room in rooms {
+            if prepared.cells.contains_key(room) {
+                continue;
+            }
+            let (cell, subscribed) = self.hold(*room);
+            if !subscribed {
+                new.push(TopicName::Room(*room));
+            }
+            prepared.cells.insert(*room, cell);
+        }
+        if !new.is_empty() {
+            let _order = self.broker_order.read().await;
+            // An error is the broker's to mend: it tells `Gap` once it has.
+            if let Err(error) = self.broker.subscribe(&new).await {
+                tracing::warn!(%error, topics = new.len(), "subscribing failed");
+                self.metrics.errors.of("broker_subscribe").inc();
+            }
+            for cell in prepared.cells.values() {
+                cell.lock().subscribed = true;
+            }
+        }
+        prepared
+    }
+
+    /// Looks a room up, or starts it, and keeps it from being collected.
+    fn hold(&self, room: RoomId) -> (Arc<Cell>, bool) {
+        let mut shard = lock(self.shard(room));
+        let cell = shard
+            .entry(room)
+            .or_insert_with(|| {
+                Arc::new(Cell {
+                    room,
+                    topic: Mutex::default(),
+                })
+            })
+            .clone();
+        let mut topic = cell.lock();
+        topic.joining += 1;
+        let subscribed = topic.subscribed;
+        drop(topic);
+        (cell, subscribed)
+    }
+
+    /// Lets a connection listen to a prepared room: everything after what it holds,
+    /// or a `reset` if that is too much.
+    pub(crate) fn join(self: &Arc<Self>, prepared: &Prepared<'_>, room: RoomId, join: &Join<'_>) {
+        let Some(cell) = prepared.cells.get(&room) else {
+            return;
+        };
+        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let mut behind = Vec::new();
+        let mut topic = cell.lock();
+        topic.start_at(join.seen, room, &mut behind);
+        topic.add(join.subscriber.clone(), ticket, join.role);
+        join.subscriber.note(room, ticket);
+        let held = self.starting_point(room, join);
+        if topic.go_live(ticket, held) == GoLive::NotYet {
+            behind.push(Behind {
+                subscriber: join.subscriber.clone(),
+                ticket,
+                held,
+            });
+        }
+        if topic.is_behind() {
+            self.repair_soon(cell, &mut topic);
+        }
+        drop(topic);
+        self.start_catching_up(cell, behind);
+    }
+
+    fn starting_point(&self, room: RoomId, join: &Join<'_>) -> Rev {
+        let Some(held) = join.held else {
+            return join.seen;
+        };
+        let missed = join.seen.since(held);
+        if held <= join.seen && missed <= self.limits.catch_up {
+            return held;
+        }
+        join.subscriber
+            .mailbox
+            .insist(&protocol::reset(room, join.seen));
+        self.metrics.resets.inc();
+        join.seen
+    }
+
+    /// Stops listening.
+    pub(crate) fn leave(&self, room: RoomId, subscriber: &Subscriber) {
+        let Some(cell) = self.cell(room) else { return };
+        cell.lock().remove(subscriber, room);
+        self.collect(&cell);
+    }
+
+    /// Ends everything that a connection listens to.
+    pub(crate) fn leave_all(&self, subscriber: &Subscriber) {
+        for room in subscriber.rooms() {
+            self.leave(room, subscriber);
+        }
+    }
+
+    /// Forgets a room to which nobody listens any longer.
+    fn collect(&self, cell: &Arc<Cell>) {
+        let mut shard = lock(self.shard(cell.room));
+        let mut topic = cell.lock();
+        if !topic.is_idle() || topic.closed {
+            return;
+        }
+        topic.closed = true;
+        shard.remove(&cell.room);
+        if topic.subscribed {
+            lock(&self.unused).insert(cell.room);
+        }
+    }
+
+    /// Tells the broker which rooms need no longer be heard. Until the sweeper calls
+    /// this, hints of a room to which nobody listens are dropped cheaply.
+    pub(crate) async fn unsubscribe_unused(&self) {
+        let forgotten = std::mem::take(&mut *lock(&self.unused));
+        if forgotten.is_empty() {
+            return;
+        }
+        let _order = self.broker_order.write().await;
+        let unused: Vec<TopicName> = forgotten
+            .into_iter()
+            .filter(|room| self.cell(*room).is_none())
+            .map(TopicName::Room)
+            .collect();
+        if let Err(error) = self.broker.unsubscribe(&unused).await {
+            tracing::debug!(%error, topics = unused.len(), "unsubscribing failed");
+        }
+    }
+
+    fn observe_read(&self, what: &'static str, started: tokio::time::Instant) {
+        self.metrics.hub_store_reads.inc();
+        self.metrics
+            .store_read_seconds
+            .of(what)
+            .observe(started.elapsed());
+    }
+
+    /// Waits until no task of the hub is under way.
+    pub(crate) async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn cells(&self) -> Vec<Arc<Cell>> {
+        let mut cells = Vec::new();
+        for shard in &self.shards {
+            cells.extend(lock(shard).values().cloned());
+        }
+        cells
+    }
+
+    fn shard(&self, room: RoomId) -> &Shard {
+        let hash = self.hasher.hash_one(room);
+        // The remainder is below the number of shards.
+        &self.shards[usize::try_from(hash % self.shards.len() as u64).unwrap_or(0)]
+    }
+
+    fn cell(&self, room: RoomId) -> Option<Arc<Cell>> {
+        lock(self.shard(room)).get(&room).cloned()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the numbers of a hint agree with what it carries.
+fn is_consistent(event: &RoomEvent) -> bool {
+    let (room, rev) = match &event.change {
+        RoomChange::Message(message) => (message.room, message.rev),
+        RoomChange::Participant(participant) => (participant.room, participant.rev),
+        RoomChange::Room(room) => (room.id, room.meta_rev),
+        RoomChange::Receipt(_) => (event.room, event.rev),
+    };
+    room == event.room && rev == event.rev && rev.follows(event.after)
+}

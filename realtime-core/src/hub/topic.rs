@@ -1,0 +1,332 @@
+//! One room on this server: its head, what came too early, and who listens. Plain
+//! state without I/O; the [`Hub`](super::Hub) acts on what it answers.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::subscriber::{Subscriber, Ticket};
+use crate::{
+    id::RoomId,
+    limits::{EARLY_EVENTS, RECENT_BYTES, RECENT_EVENTS, SMALL_ROOM},
+    mailbox::Offer,
+    participant::Role,
+    protocol::{self, Encoded, ErrorCode, Line, Membership},
+    seq::Rev,
+};
+
+/// A room that somebody on this server listens to.
+#[derive(Debug, Default)]
+pub(super) struct Topic {
+    /// Up to where everything was handed out; `None` until the store was read.
+    head: Option<Rev>,
+    /// Up to where somebody claims that the room has come.
+    claimed: Rev,
+    /// What came before something that is missing.
+    early: BTreeMap<Rev, Arc<Encoded>>,
+    /// The newest of what was handed out, for those who are a little behind.
+    recent: VecDeque<Arc<Encoded>>,
+    recent_bytes: usize,
+    listeners: Vec<Listener>,
+    /// Joinings under way: the topic must not be collected under them.
+    pub(super) joining: usize,
+    /// Whether the broker was asked for this room's hints.
+    pub(super) subscribed: bool,
+    /// Whether a task is reading what is missing.
+    pub(super) repairing: bool,
+    /// Whether it was taken out of the hub: look it up again.
+    pub(super) closed: bool,
+}
+
+#[derive(Debug)]
+struct Listener {
+    subscriber: Arc<Subscriber>,
+    ticket: Ticket,
+    role: Role,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Gets everything above this `rev` as it comes.
+    Live(Rev),
+    /// Reads from the store by itself.
+    Behind,
+}
+
+/// A listener that has to read from the store.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) ticket: Ticket,
+    /// What it has.
+    pub(super) held: Rev,
+}
+
+/// What came of an event that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// It was handed out, or is old.
+    Done,
+    /// Something before it is missing.
+    Early,
+}
+
+/// What came of an attempt to go live.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum GoLive {
+    /// From here on everything comes as it happens.
+    Live,
+    /// Too far behind: read on.
+    NotYet,
+    /// No longer a listener.
+    Gone,
+}
+
+impl Topic {
+    pub(super) const fn head(&self) -> Option<Rev> {
+        self.head
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.listeners.is_empty() && self.joining == 0
+    }
+
+    pub(super) fn listener_count(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// Whether something is known to exist that was not handed out yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.head
+            .is_some_and(|head| self.claimed > head || !self.early.is_empty())
+    }
+
+    /// Up to where somebody claims that the room has come.
+    pub(super) fn claimed(&self) -> Rev {
+        let early = self.early.keys().next_back().copied().unwrap_or_default();
+        self.claimed.max(early)
+    }
+
+    /// Notes that the room has come to `rev`, as somebody says.
+    pub(super) fn claim(&mut self, rev: Rev) {
+        self.claimed = self.claimed.max(rev);
+    }
+
+    /// The store says that the room ends at `rev`: what was claimed above it, up to
+    /// `before` (the claim when the store was asked), was never so.
+    pub(super) fn disprove(&mut self, rev: Rev, before: Rev) {
+        if self.claimed <= before {
+            self.claimed = self.claimed.min(rev);
+        }
+        self.early
+            .retain(|early, _| *early <= rev || *early > before);
+    }
+
+    /// The first look at the store.
+    pub(super) fn start_at(&mut self, rev: Rev, room: RoomId, behind: &mut Vec<Behind>) {
+        if self.head.is_none() {
+            self.head = Some(rev);
+            self.early.retain(|early, _| *early > rev);
+            self.hand_out_early(room, behind);
+        } else {
+            self.claim(rev);
+        }
+    }
+
+    /// Takes an event: hands it out if it is next, keeps it if it is early.
+    pub(super) fn accept(
+        &mut self,
+        event: Arc<Encoded>,
+        room: RoomId,
+        behind: &mut Vec<Behind>,
+    ) -> Accepted {
+        let Some(head) = self.head else {
+            self.keep_early(event);
+            return Accepted::Done;
+        };
+        if event.rev <= head {
+            return Accepted::Done;
+        }
+        if event.after > head {
+            self.keep_early(event);
+            return Accepted::Early;
+        }
+        self.hand_out(&event, head, room, behind);
+        self.hand_out_early(room, behind);
+        Accepted::Done
+    }
+
+    fn keep_early(&mut self, event: Arc<Encoded>) {
+        self.claim(event.rev);
+        if self.early.len() < EARLY_EVENTS {
+            self.early.insert(event.rev, event);
+        }
+    }
+
+    fn hand_out_early(&mut self, room: RoomId, behind: &mut Vec<Behind>) {
+        while let (Some(head), Some(entry)) = (self.head, self.early.first_entry()) {
+            if entry.get().after > head {
+                break;
+            }
+            let event = entry.remove();
+            if event.rev > head {
+                self.hand_out(&event, head, room, behind);
+            }
+        }
+    }
+
+    fn hand_out(
+        &mut self,
+        event: &Arc<Encoded>,
+        head: Rev,
+        room: RoomId,
+        behind: &mut Vec<Behind>,
+    ) {
+        for listener in &mut self.listeners {
+            let Phase::Live(from) = listener.phase else {
+                continue;
+            };
+            if event.rev <= from {
+                continue;
+            }
+            let line = event.for_user(&listener.subscriber.user);
+            if listener.subscriber.mailbox.offer(line) == Offer::Full {
+                listener.phase = Phase::Behind;
+                behind.push(Behind {
+                    subscriber: listener.subscriber.clone(),
+                    ticket: listener.ticket,
+                    held: head.max(from),
+                });
+            }
+        }
+        self.head = Some(event.rev);
+        self.apply_membership(event, room);
+        self.remember(event.clone());
+    }
+
+    /// Who was taken out hears so, and then nothing more.
+    fn apply_membership(&mut self, event: &Encoded, room: RoomId) {
+        match &event.membership {
+            None => {}
+            Some(Membership::In(user, role)) => {
+                for listener in self
+                    .listeners
+                    .iter_mut()
+                    .filter(|l| l.subscriber.user == *user)
+                {
+                    listener.role = *role;
+                }
+            }
+            Some(Membership::Out(user)) => {
+                let farewell = protocol::unsubscribed(room, ErrorCode::NotFound);
+                self.listeners.retain(|listener| {
+                    let stays = listener.subscriber.user != *user;
+                    if !stays {
+                        listener.subscriber.mailbox.insist(&farewell);
+                        listener.subscriber.forget(room, listener.ticket);
+                    }
+                    stays
+                });
+            }
+        }
+    }
+
+    fn remember(&mut self, event: Arc<Encoded>) {
+        self.recent_bytes += event.bytes();
+        self.recent.push_back(event);
+        while self.recent.len() > RECENT_EVENTS || self.recent_bytes > RECENT_BYTES {
+            let Some(oldest) = self.recent.pop_front() else {
+                break;
+            };
+            self.recent_bytes -= oldest.bytes();
+        }
+    }
+
+    /// Adds a listener that holds the room at `held`; it is behind until it
+    /// [goes live](Self::go_live).
+    pub(super) fn add(&mut self, subscriber: Arc<Subscriber>, ticket: Ticket, role: Role) {
+        self.listeners
+            .retain(|old| !Arc::ptr_eq(&old.subscriber, &subscriber));
+        self.listeners.push(Listener {
+            subscriber,
+            ticket,
+            role,
+            phase: Phase::Behind,
+        });
+    }
+
+    /// Tries to give a listener everything after `held` from memory, and the rest
+    /// as it comes.
+    pub(super) fn go_live(&mut self, ticket: Ticket, held: Rev) -> GoLive {
+        let (Some(head), Some(listener)) = (
+            self.head,
+            self.listeners.iter_mut().find(|l| l.ticket == ticket),
+        ) else {
+            return GoLive::Gone;
+        };
+        if held >= head {
+            listener.phase = Phase::Live(held);
+            return GoLive::Live;
+        }
+        let first = self.recent.partition_point(|event| event.rev <= held);
+        match self.recent.get(first) {
+            Some(event) if event.after <= held => {}
+            Some(_) | None => return GoLive::NotYet,
+        }
+        for event in self.recent.range(first..) {
+            listener
+                .subscriber
+                .mailbox
+                .insist(event.for_user(&listener.subscriber.user));
+        }
+        listener.phase = Phase::Live(head);
+        GoLive::Live
+    }
+
+    /// Whether this joining still stands.
+    pub(super) fn has(&self, ticket: Ticket) -> bool {
+        self.listeners
+            .iter()
+            .any(|listener| listener.ticket == ticket)
+    }
+
+    /// Takes a connection out.
+    pub(super) fn remove(&mut self, subscriber: &Subscriber, room: RoomId) {
+        self.listeners.retain(|listener| {
+            let stays = !std::ptr::eq(&*listener.subscriber, subscriber);
+            if !stays {
+                subscriber.forget(room, listener.ticket);
+            }
+            stays
+        });
+    }
+
+    /// The role in which a connection listens.
+    pub(super) fn role_of(&self, subscriber: &Subscriber) -> Option<Role> {
+        let listener = self
+            .listeners
+            .iter()
+            .find(|l| std::ptr::eq(&*l.subscriber, subscriber));
+        listener.map(|listener| listener.role)
+    }
+
+    /// Offers a signal to everybody but the user it is about. Answers how many
+    /// had no room for it. In a large room nobody is told: that would cost the square
+    /// of the number of people.
+    pub(super) fn signal(&self, line: &Line, about: &crate::id::UserId) -> u64 {
+        if self.listeners.len() > SMALL_ROOM as usize {
+            return 0;
+        }
+        let others = self
+            .listeners
+            .iter()
+            .filter(|l| l.subscriber.user != *about);
+        let full = others.filter(|l| l.subscriber.mailbox.offer_signal(line) == Offer::Full);
+        full.count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Who is online, and who hears of it: those who share a small room.
+
+use std::time::Duration;
+
+use super::Realtime;
+use crate::{
+    error::Error,
+    event::Signal,
+    id::{RoomId, SessionId, UserId},
+    presence::PresenceState,
+    store::StoreError,
+};
+
+/// How often it is looked who went offline: they are told at most this late.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often open sessions are touched: three times before they would expire.
+const TOUCH_EVERY: Duration = Duration::from_secs(20);
+/// Sessions touched in one call.
+const TOUCH_BATCH: usize = 1_000;
+/// Rooms in which somebody's coming and going is told.
+const TOLD_ROOMS: u32 = 200;
+
+impl Realtime {
+    /// Whether these users are online, those left out who share no room with `user`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] without a store or presence.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn presence(
+        &self,
+        user: &UserId,
+        of: &[UserId],
+    ) -> Result<Vec<PresenceState>, Error> {
+        let inner = self.inner();
+        let known = inner.backend.acquaintances(user, of).await?;
+        let mut states = inner.presence.look(&known).await.map_err(|error| {
+            tracing::warn!(%error, "presence is unavailable");
+            Error::Busy {
+                retry_after: Duration::from_secs(1),
+            }
+        })?;
+        let offline: Vec<UserId> = states
+            .iter()
+            .filter(|state| !state.online)
+            .map(|state| state.user.clone())
+            .collect();
+        let seen = inner.backend.last_seen(&offline).await?;
+        for (user, seen) in offline.iter().zip(seen) {
+            let unknown =
+                |state: &&mut PresenceState| state.user == *user && state.last_seen_at.is_none();
+            if let Some(state) = states.iter_mut().find(unknown) {
+                state.last_seen_at = seen;
+            }
+        }
+        Ok(states)
+    }
+
+    /// A connection was opened.
+    pub(crate) async fn arrive(&self, user: &UserId, session: SessionId, rooms: Vec<RoomId>) {
+        let inner = self.inner();
+        match inner
+            .presence
+            .touch(&[(user.clone(), session)], inner.clock.now())
+            .await
+        {
+            Ok(came) if came.is_empty() => {}
+            Ok(_) => {
+                let state = PresenceState {
+                    user: user.clone(),
+                    online: true,
+                    last_seen_at: None,
+                };
+                for room in rooms {
+                    inner.signal(room, Signal::Presence(state.clone()));
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "presence is unavailable");
+                inner.metrics.errors.of("presence").inc();
+            }
+        }
+    }
+
+    /// A connection was closed.
+    pub(crate) async fn depart(&self, user: &UserId, session: SessionId, clean: bool) {
+        let inner = self.inner();
+        let now = inner.clock.now();
+        match inner.presence.leave(user, session, clean, now).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let left = PresenceState {
+                    user: user.clone(),
+                    online: false,
+                    last_seen_at: Some(now),
+                };
+                self.tell_offline(vec![left]).await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "presence is unavailable");
+                inner.metrics.errors.of("presence").inc();
+            }
+        }
+    }
+
+    /// Tells who went offline, and keeps the open sessions alive.
+    pub(super) async fn follow_presence(self) {
+        let inner = self.inner();
+        let mut touched = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match inner.presence.expire(inner.clock.now()).await {
+                Ok(gone) if gone.is_empty() => {}
+                Ok(gone) => self.tell_offline(gone).await,
+                Err(error) => tracing::debug!(%error, "presence is unavailable"),
+            }
+            if touched.elapsed() >= TOUCH_EVERY {
+                touched = tokio::time::Instant::now();
+                self.touch_all().await;
+            }
+        }
+    }
+
+    async fn touch_all(&self) {
+        let inner = self.inner();
+        let everyone = inner.people.everyone();
+        for some in everyone.chunks(TOUCH_BATCH) {
+            let sessions: Vec<_> = some.iter().map(|s| (s.user.clone(), s.session)).collect();
+            if let Err(error) = inner.presence.touch(&sessions, inner.clock.now()).await {
+                tracing::debug!(%error, "presence is unavailable");
+            }
+        }
+    }
+
+    async fn tell_offline(&self, gone: Vec<PresenceState>) {
+        let inner = self.inner();
+        let users: Vec<UserId> = gone.iter().map(|state| state.user.clone()).collect();
+        let noted = inner.backend.saw(&users, inner.clock.now()).await;
+        let mut told: Result<(), StoreError> = noted;
+        for state in gone {
+            told = told.and(self.tell_rooms(state).await);
+        }
+        if let Err(error) = told {
+            tracing::warn!(%error, "telling who went offline failed");
+            inner.metrics.errors.of("presence").inc();
+        }
+    }
+
+    async fn tell_rooms(&self, state: PresenceState) -> Result<(), StoreError> {
+        let inner = self.inner();
+        let (rooms, _) = inner.backend.memberships(&state.user, TOLD_ROOMS).await?;
+        for room in rooms {
+            inner.signal(room, Signal::Presence(state.clone()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The sweep closes every remaining hole: a lost last hint, a server that died between
+//! commit and publish, a hub read that gave up. It compares the heads of everything
+//! that is listened to with the store, in batches.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::sync::{MutexGuard, Notify, mpsc};
+
+use crate::{
+    event::{Topic, UserEvent},
+    id::UserId,
+    limits::Limits,
+    seq::Rev,
+    service::Realtime,
+    store::StoreError,
+};
+
+/// Topics compared by one question to the store.
+const HEADS_BATCH: usize = 500;
+/// User changes that wait to be followed; what does not fit is found by the sweep.
+const USER_CHANGES: usize = 4_096;
+/// The pause between two sweeps that were asked for: doubts come in bursts.
+const HURRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// When to sweep, and the users whose rooms changed.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    hurry: Notify,
+    degraded: AtomicBool,
+    user_changes: mpsc::Sender<UserEvent>,
+    receiver: tokio::sync::Mutex<mpsc::Receiver<UserEvent>>,
+}
+
+impl Default for Sweeper {
+    fn default() -> Self {
+        let (user_changes, receiver) = mpsc::channel(USER_CHANGES);
+        Self {
+            hurry: Notify::new(),
+            degraded: AtomicBool::new(false),
+            user_changes,
+            receiver: tokio::sync::Mutex::new(receiver),
+        }
+    }
+}
+
+impl Sweeper {
+    /// Sweep soon: hints may have been lost.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    /// Whether hints may be lost at present, without anybody saying so.
+    pub(crate) fn degraded(&self, degraded: bool) {
+        if self.degraded.swap(degraded, Ordering::Relaxed) != degraded {
+            self.hurry();
+        }
+    }
+
+    /// Where to put users whose rooms changed.
+    pub(crate) fn user_changes(&self) -> mpsc::Sender<UserEvent> {
+        self.user_changes.clone()
+    }
+
+    /// The users whose rooms changed; for one task at a time.
+    pub(crate) async fn take_user_changes(&self) -> MutexGuard<'_, mpsc::Receiver<UserEvent>> {
+        self.receiver.lock().await
+    }
+
+    async fn wait(&self, limits: &Limits) {
+        let pause = if self.degraded.load(Ordering::Relaxed) {
+            limits.sweep_interval_degraded
+        } else {
+            limits.sweep_interval
+        };
+        tokio::select! {
+            () = self.hurry.notified() => tokio::time::sleep(HURRY_PAUSE).await,
+            () = tokio::time::sleep(jittered(pause)) => {}
+        }
+    }
+}
+
+/// A span, shortened by up to a fifth at random, so that many servers do not ask the
+/// store in the same moment.
+fn jittered(span: Duration) -> Duration {
+    // A hasher's seed is all the randomness that this needs.
+    let random = RandomState::new().hash_one(0_u8) % 1_000;
+    span.saturating_sub(span * u32::try_from(random).unwrap_or(0) / 5_000)
+}
+
+impl Realtime {
+    /// Compares all heads with the store, again and again.
+    pub(crate) async fn sweep_for_ever(self) {
+        loop {
+            self.inner().sweeper.wait(self.limits()).await;
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "the sweep could not ask the store");
+                self.inner().metrics.errors.of("sweep").inc();
+            }
+            self.inner().hub.unsubscribe_unused().await;
+            self.inner().count_listeners();
+        }
+    }
+
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let inner = self.inner();
+        for rooms in inner.hub.heads().chunks(HEADS_BATCH) {
+            let topics: Vec<Topic> = rooms.iter().map(|(room, _)| Topic::Room(*room)).collect();
+            let heads = inner.backend.heads(&topics).await?;
+            for ((room, head), stored) in rooms.iter().zip(heads) {
+                if stored > *head {
+                    inner.hub.doubt(*room, stored);
+                }
+            }
+        }
+        self.sweep_users().await
+    }
+
+    async fn sweep_users(&self) -> Result<(), StoreError> {
+        let inner = self.inner();
+        for users in inner.people.heads().chunks(HEADS_BATCH) {
+            let topics: Vec<Topic> = users
+                .iter()
+                .map(|(user, _): &(UserId, Rev)| Topic::User(user.clone()))
+                .collect();
+            let heads = inner.backend.heads(&topics).await?;
+            for ((user, head), stored) in users.iter().zip(heads) {
+                if stored > *head {
+                    self.compare_rooms(user).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

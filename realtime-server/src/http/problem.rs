@@ -1,0 +1,182 @@
+//! Errors as RFC 9457 wants them.
+
+use std::{borrow::Cow, time::Duration};
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use realtime_core::{Error, protocol::ErrorCode};
+use serde::Serialize;
+
+use super::{RequestId, Response, full};
+
+const CONTENT_TYPE: &str = "application/problem+json";
+/// The problem is what its status and code say; there is no page about it.
+const ABOUT: &str = "about:blank";
+
+/// What went wrong with a request, for its sender.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: ErrorCode,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    errors: Vec<FieldError>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Serialize)]
+struct FieldError {
+    field: String,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem with the usual status of its code.
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let status = StatusCode::from_u16(code.status());
+        Self {
+            status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            errors: Vec::new(),
+            header: None,
+        }
+    }
+
+    /// The server's own fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "internal error")
+    }
+
+    /// Nothing is here, or nothing for this caller.
+    pub(crate) fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "not found")
+    }
+
+    /// The address is right, the method is not; `allowed` are those that are.
+    pub(crate) fn method(allowed: &'static str) -> Self {
+        Self::new(ErrorCode::BadRequest, "this method is not allowed here")
+            .status(StatusCode::METHOD_NOT_ALLOWED)
+            .header(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// Another status than the usual one.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// A header of the answer.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// When to try again.
+    pub(crate) fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    /// The answer. Its connection is closed: who sends nonsense may have more of it
+    /// under way, and what follows could be read as a request.
+    pub(crate) fn into_response(self) -> Response {
+        let request_id = RequestId::new();
+        let wire = Wire {
+            r#type: ABOUT,
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            request_id,
+            retry_after_ms: self.retry_after.map(millis),
+            errors: &self.errors,
+        };
+        // Our own struct of texts and numbers always encodes.
+        let body = serde_json::to_vec(&wire).unwrap_or_default();
+        let mut response = Response::new(full(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(pause) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, whole_seconds(pause).into());
+        }
+        headers.extend(self.header);
+        tracing::debug!(%request_id, status = wire.status, code = wire.code, "refused a request");
+        response
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let wire = error.to_wire();
+        let mut problem = Self::new(error.code(), error.to_string());
+        problem.retry_after = error.retry_after();
+        problem.errors.extend(wire.field.map(|field| FieldError {
+            field,
+            detail: error.to_string(),
+        }));
+        problem
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// At least one: "0" would invite an immediate repeat.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() > 0))
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_says_everything_that_rfc_9457_wants() {
+        let problem = Problem::new(ErrorCode::Busy, "no place left")
+            .retry_after(Duration::from_millis(1_200));
+        let response = problem.into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let mut body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(body["request_id"].take().is_string());
+        let expected = serde_json::json!({
+            "type": "about:blank", "title": "Service Unavailable", "status": 503,
+            "detail": "no place left", "code": "busy", "request_id": null,
+            "retry_after_ms": 1_200,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        let response = Problem::method("GET, HEAD").into_response();
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
+    }
+}

@@ -1,0 +1,201 @@
+//! What a batch of messages costs: milliseconds of wall time and of CPU (all threads
+//! of the process, so the database's too) for batches of 1, 8, 64 and 512, once all
+//! into one room and once each message into a room of its own.
+//!
+//! ```sh
+//! cargo run --release -p realtime-store-sea --example commit_rate [directory]
+//! ```
+//!
+//! The database is a new file in the directory (default: the system's temporary one)
+//! and is removed at the end. A reader of the numbers should know the disk: every
+//! batch is synced.
+#![expect(clippy::print_stdout, reason = "a program that prints its findings")]
+
+use std::{
+    error::Error,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use realtime_core::{
+    change::{Actor, Answer, Change, Draft, NewParticipant, NewRoom, Pointer},
+    id::{ClientId, RoomId, UserId},
+    message::{Body, MessageKind},
+    participant::Role,
+    room::RoomKind,
+    seq::Seq,
+    store::Store,
+    time::Timestamp,
+};
+use realtime_store_sea::{SeaOptions, SeaStore};
+use uuid::Uuid;
+
+/// The batches: up to the committer's largest.
+const SIZES: [usize; 4] = [1, 8, 64, 512];
+/// Rooms and, in each, a sender and a reader.
+const ROOMS: usize = 512;
+/// How long each figure is measured: long against the tick of the CPU clock.
+const SPAN: Duration = Duration::from_secs(3);
+/// Bytes of a message: a sentence or two.
+const BODY: &str = "The cleaner is on the way and will be there in about twenty minutes. Please \
+                    leave the key with the neighbour if you have to go.";
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let parent = std::env::args().nth(1).map(PathBuf::from);
+    let parent = parent.unwrap_or_else(std::env::temp_dir);
+    let folder = parent.join(format!("commit-rate-{}", Uuid::now_v7()));
+    std::fs::create_dir(&folder)?;
+    let measured = measure(&folder.join("rate.db")).await;
+    std::fs::remove_dir_all(&folder)?;
+    measured
+}
+
+async fn measure(file: &std::path::Path) -> Result<(), Failure> {
+    let url = format!("sqlite://{}", file.display());
+    let store = SeaStore::connect(&url, SeaOptions::default()).await?;
+    println!("{:?}", store.durability());
+    let rooms = open_rooms(&store).await?;
+    println!("kind                 batch   wall ms    cpu ms   messages/s  MiB of log");
+    for (name, spread) in [("sends, one room", 1), ("sends, own rooms", ROOMS)] {
+        for size in SIZES {
+            let batch = |round: usize| -> Result<Vec<Change>, Failure> {
+                (0..size).map(|n| send(&rooms[n % spread], round, n)).collect()
+            };
+            let figures = run(&store, size, batch).await?;
+            println!("{name:<18} {figures} {:>8}", log_mib(file));
+        }
+    }
+    for size in SIZES {
+        let batch = |round: usize| -> Result<Vec<Change>, Failure> {
+            (0..size.div_ceil(2))
+                .flat_map(|n| [send(&rooms[n], round, n), mark(&rooms[n])])
+                .collect()
+        };
+        let figures = run(&store, size, batch).await?;
+        println!("{:<18} {figures} {:>8}", "sends and marks", log_mib(file));
+    }
+    store.close().await?;
+    Ok(())
+}
+
+/// A room and the two who talk in it.
+struct Talk {
+    room: RoomId,
+    sender: UserId,
+    reader: UserId,
+}
+
+async fn open_rooms(store: &SeaStore) -> Result<Vec<Talk>, Failure> {
+    let mut people = Vec::new();
+    let mut opened = Vec::new();
+    for n in 0..ROOMS {
+        let pair = [
+            UserId::parse(&format!("sender-{n}"))?,
+            UserId::parse(&format!("reader-{n}"))?,
+        ];
+        opened.push(Change::Open(NewRoom {
+            kind: RoomKind::Direct,
+            subject: None,
+            key: None,
+            title: None,
+            metadata: None,
+            participants: pair.iter().map(newcomer).collect(),
+        }));
+        people.push(pair);
+    }
+    let outcomes = store.commit(now(), &opened).await?;
+    let mut talks = Vec::new();
+    for (outcome, [sender, reader]) in outcomes.into_iter().zip(people) {
+        let Answer::Room { room, .. } = outcome?.answer else {
+            return Err("a room was not opened".into());
+        };
+        talks.push(Talk {
+            room: room.id,
+            sender,
+            reader,
+        });
+    }
+    Ok(talks)
+}
+
+fn newcomer(user: &UserId) -> NewParticipant {
+    NewParticipant {
+        user: user.clone(),
+        role: Role::Member,
+        name: Some(format!("Name of {user}")),
+    }
+}
+
+fn send(talk: &Talk, round: usize, n: usize) -> Result<Change, Failure> {
+    let _ = (round, n);
+    Ok(Change::Send(Draft {
+        room: talk.room,
+        from: Actor::user(talk.sender.clone()),
+        client_id: ClientId::parse(&Uuid::new_v4().to_string())?,
+        body: Body::parse(BODY.to_owned(), BODY.len())?,
+        kind: MessageKind::Text,
+        reply_to: None,
+        metadata: None,
+    }))
+}
+
+fn mark(talk: &Talk) -> Result<Change, Failure> {
+    Ok(Change::Mark {
+        room: talk.room,
+        user: talk.reader.clone(),
+        pointer: Pointer::Read,
+        seq: Seq::new(u64::MAX),
+    })
+}
+
+/// Commits batches for a while and says what each cost.
+async fn run(
+    store: &SeaStore,
+    size: usize,
+    batch: impl Fn(usize) -> Result<Vec<Change>, Failure>,
+) -> Result<String, Failure> {
+    let mut busy = Duration::ZERO;
+    let mut rounds = 0_u32;
+    let (started, cpu) = (Instant::now(), cpu_time()?);
+    while started.elapsed() < SPAN {
+        let changes = batch(rounds as usize)?;
+        let before = Instant::now();
+        for outcome in store.commit(now(), &changes).await? {
+            outcome?;
+        }
+        busy += before.elapsed();
+        rounds += 1;
+    }
+    let each = |span: Duration| span.as_secs_f64() * 1e3 / f64::from(rounds);
+    let rate = f64::from(rounds) * f64::from(u32::try_from(size)?) / busy.as_secs_f64();
+    let (wall, cpu) = (each(busy), each(cpu_time()?.saturating_sub(cpu)));
+    Ok(format!("{size:>7} {wall:>9.3} {cpu:>9.3} {rate:>12.0}"))
+}
+
+/// CPU time of all threads of this process so far.
+fn cpu_time() -> Result<Duration, Failure> {
+    /// Of `man 5 proc`: user time, counted from what follows the name.
+    const UTIME: usize = 11;
+    /// Ticks of the clock in which Linux states it.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?;
+    let mut fields = fields.split_whitespace().skip(UTIME);
+    let mut ticks = || -> Result<u32, Failure> {
+        Ok(fields.next().ok_or("no time in /proc/self/stat")?.parse()?)
+    };
+    Ok(TICK * (ticks()? + ticks()?))
+}
+
+fn log_mib(file: &std::path::Path) -> u64 {
+    let log = file.with_extension("db-wal");
+    std::fs::metadata(log).map_or(0, |log| log.len() >> 20)
+}
+
+fn now() -> Timestamp {
+    use realtime_core::time::{Clock, SystemClock};
+    SystemClock.now()
+}

@@ -1,0 +1,172 @@
+//! What changed, and whether anything did.
+
+use realtime_core::{
+    event::Topic,
+    id::RoomId,
+    limits::{CHANGES_PAGE, page_rows},
+    message::Message,
+    participant::Participant,
+    seq::Rev,
+    store::{ChangeSet, StoreError},
+};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+
+use crate::{
+    codes::{self, stored},
+    dialect::Rows,
+    entity::{message, participant, room},
+    error::{damaged, failed},
+    query::{Query, Snapshot},
+    rows::{self, Columns},
+};
+
+/// The newest `rev` of each topic.
+pub(crate) async fn heads<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    topics: &[Topic],
+) -> Result<Vec<Rev>, StoreError> {
+    let mut heads = vec![Rev::ZERO; topics.len()];
+    let mut rooms = Rows::new(["n", "id"]);
+    let mut users = Rows::new(["n", "external_id"]);
+    for (index, topic) in topics.iter().enumerate() {
+        let index = i64::try_from(index).unwrap_or(i64::MAX).into();
+        match topic {
+            Topic::Room(room) => rooms.push([index, room.as_uuid().into()]),
+            Topic::User(user) => users.push([index, user.as_str().into()]),
+        }
+    }
+    let of_rooms = query.find(rooms, "v.n, r.last_rev", "rt_room r ON r.id = v.id");
+    let mut found = of_rooms.await?;
+    let from = "rt_user u ON u.external_id = v.external_id";
+    found.append(&mut query.find(users, "v.n, u.last_rev", from).await?);
+    for row in &found {
+        let mut columns = Columns::of(row);
+        let head = place(&mut heads, columns.take()?)?;
+        *head = codes::rev(columns.take()?)?;
+    }
+    Ok(heads)
+}
+
+/// The place in a list that a row of `v` had.
+pub(crate) fn place<T>(list: &mut [T], index: i64) -> Result<&mut T, StoreError> {
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| list.get_mut(index))
+        .ok_or_else(|| damaged("an answer to no question"))
+}
+
+/// The range `(after, after + limit]`, clipped to the head.
+pub(crate) async fn changes(
+    snapshot: &Snapshot,
+    room: RoomId,
+    after: Rev,
+    limit: u32,
+) -> Result<ChangeSet, StoreError> {
+    let query = snapshot.query();
+    let Some(row) = room_row(&query, room).await? else {
+        return Ok(ChangeSet {
+            complete: true,
+            ..ChangeSet::default()
+        });
+    };
+    let receipt_rev = codes::rev(row.receipt_rev)?;
+    let row = rows::room(row)?;
+    let limit = page_rows(limit, CHANGES_PAGE);
+    let end = row.rev.min(after.plus(u64::from(limit)));
+    let mut set = ChangeSet {
+        rev: end,
+        complete: end == row.rev,
+        ..ChangeSet::default()
+    };
+    if after >= end {
+        return Ok(set);
+    }
+    let range = Range { room, after, end };
+    set.messages = messages(&query, &range).await?;
+    set.participants = participants(&query, &range, receipt_rev).await?;
+    let room_changed = after < row.meta_rev && row.meta_rev <= end;
+    set.room = room_changed.then_some(row);
+    Ok(set)
+}
+
+struct Range {
+    room: RoomId,
+    after: Rev,
+    end: Rev,
+}
+
+impl Range {
+    fn values(&self) -> [Value; 3] {
+        [
+            self.room.as_uuid().into(),
+            stored(self.after.next().get()).into(),
+            stored(self.end.get()).into(),
+        ]
+    }
+}
+
+/// A room as it is stored.
+pub(crate) async fn room_row<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    room: RoomId,
+) -> Result<Option<room::Model>, StoreError> {
+    let sql = format!("SELECT {} FROM rt_room r WHERE r.id = ?", room::COLUMNS);
+    let found = query.one(&sql, [room.as_uuid().into()]).await?;
+    found
+        .map(|row| room::Model::read(&mut Columns::of(&row)).map_err(failed))
+        .transpose()
+}
+
+async fn messages<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    range: &Range,
+) -> Result<Vec<Message>, StoreError> {
+    let sql = format!(
+        "SELECT {}, u.external_id, u.display_name FROM rt_message m \
+         LEFT JOIN rt_user u ON u.id = m.sender_id \
+         WHERE m.room_id = ? AND m.rev BETWEEN ? AND ? ORDER BY m.rev",
+        message::COLUMNS
+    );
+    each_message(&query.all(&sql, range.values()).await?)
+}
+
+/// Rows of messages with the sender's id and name.
+pub(crate) fn each_message(found: &[QueryResult]) -> Result<Vec<Message>, StoreError> {
+    found
+        .iter()
+        .map(|row| rows::sent_message(&mut Columns::of(row)).map(|(message, _)| message))
+        .collect()
+}
+
+/// The participants whose newest change lies in the range.
+///
+/// There is no index on `rev`: it would be written with every receipt. Receipts
+/// have a `rev` only in small rooms, whose participants are read in one go. Where
+/// no receipt lies in the range, as in all large rooms but those that have just
+/// become large, the new ones among the memberships are all, and those have one.
+async fn participants<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    range: &Range,
+    receipt_rev: Rev,
+) -> Result<Vec<Participant>, StoreError> {
+    let newest = if receipt_rev > range.after {
+        "rev"
+    } else {
+        "member_rev"
+    };
+    let sql = format!(
+        "SELECT {}, u.external_id, u.display_name FROM rt_participant p \
+         JOIN rt_user u ON u.id = p.user_id \
+         WHERE p.room_id = ? AND p.{newest} BETWEEN ? AND ? ORDER BY p.rev, u.external_id",
+        participant::COLUMNS
+    );
+    each_participant(&query.all(&sql, range.values()).await?)
+}
+
+/// Rows of participants with their id and name.
+pub(crate) fn each_participant(found: &[QueryResult]) -> Result<Vec<Participant>, StoreError> {
+    found
+        .iter()
+        .map(|row| rows::named_participant(&mut Columns::of(row)))
+        .collect()
+}
