@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     limits::Limits,
     metrics::Metrics,
-    store::{Outcome, SharedBackend, Store, StoreError},
+    store::{Outcome, Store, StoreError},
     time::Clock,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Committer {
 }
 
 struct Shared {
-    store: SharedBackend,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     metrics: Metrics,
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     pub(crate) fn new(
-        store: SharedBackend,
+        store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         limits: Limits,
         metrics: Metrics,

@@ -3,7 +3,7 @@
 pub mod broker;
 pub mod change;
 mod committer;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod connection;
 mod error;

@@ -3,7 +3,7 @@
 //! into one room and once each message into a room of its own.
 //!
 //! ```sh
-//! cargo run --release -p realtime-store-sea --example commit_rate [directory]
+//! cargo run --release -p realtime-store-sea --example commit_rate [directory [batch]]
 //! ```
 //!
 //! The database is a new file in the directory (default: the system's temporary one)
@@ -60,18 +60,18 @@ async fn measure(file: &std::path::Path) -> Result<(), Failure> {
     let rooms = open_rooms(&store).await?;
     println!("kind                 batch   wall ms    cpu ms   messages/s  MiB of log");
     for (name, spread) in [("sends, one room", 1), ("sends, own rooms", ROOMS)] {
-        for size in SIZES {
-            let batch = |round: usize| -> Result<Vec<Change>, Failure> {
-                (0..size).map(|n| send(&rooms[n % spread], round, n)).collect()
+        for size in sizes() {
+            let batch = || -> Result<Vec<Change>, Failure> {
+                (0..size).map(|n| send(&rooms[n % spread])).collect()
             };
             let figures = run(&store, size, batch).await?;
             println!("{name:<18} {figures} {:>8}", log_mib(file));
         }
     }
-    for size in SIZES {
-        let batch = |round: usize| -> Result<Vec<Change>, Failure> {
+    for size in sizes() {
+        let batch = || -> Result<Vec<Change>, Failure> {
             (0..size.div_ceil(2))
-                .flat_map(|n| [send(&rooms[n], round, n), mark(&rooms[n])])
+                .flat_map(|n| [send(&rooms[n]), mark(&rooms[n])])
                 .collect()
         };
         let figures = run(&store, size, batch).await?;
@@ -79,6 +79,12 @@ async fn measure(file: &std::path::Path) -> Result<(), Failure> {
     }
     store.close().await?;
     Ok(())
+}
+
+/// All batches, or the one asked for.
+fn sizes() -> Vec<usize> {
+    let asked = std::env::args().nth(2).and_then(|size| size.parse().ok());
+    asked.map_or_else(|| SIZES.to_vec(), |size| vec![size])
 }
 
 /// A room and the two who talk in it.
@@ -129,8 +135,7 @@ fn newcomer(user: &UserId) -> NewParticipant {
     }
 }
 
-fn send(talk: &Talk, round: usize, n: usize) -> Result<Change, Failure> {
-    let _ = (round, n);
+fn send(talk: &Talk) -> Result<Change, Failure> {
     Ok(Change::Send(Draft {
         room: talk.room,
         from: Actor::user(talk.sender.clone()),
@@ -155,13 +160,13 @@ fn mark(talk: &Talk) -> Result<Change, Failure> {
 async fn run(
     store: &SeaStore,
     size: usize,
-    batch: impl Fn(usize) -> Result<Vec<Change>, Failure>,
+    batch: impl Fn() -> Result<Vec<Change>, Failure>,
 ) -> Result<String, Failure> {
     let mut busy = Duration::ZERO;
     let mut rounds = 0_u32;
     let (started, cpu) = (Instant::now(), cpu_time()?);
     while started.elapsed() < SPAN {
-        let changes = batch(rounds as usize)?;
+        let changes = batch()?;
         let before = Instant::now();
         for outcome in store.commit(now(), &changes).await? {
             outcome?;

@@ -136,14 +136,18 @@ pub async fn who_comes_back_within_the_grace_never_left(rig: Rig) {
     assert!(rig.online(&user).await);
 }
 
-/// "A session that is not touched again within the backend's expiry is lost."
+/// "A session that is not touched again within the backend's expiry is lost", and
+/// then the grace begins.
 pub async fn a_session_that_is_not_touched_is_lost(rig: Rig) {
     let (user, session) = (user(), session());
     rig.touches(&user, session).await;
     (rig.advance)(rig.expiry / 2).await;
     assert_eq!(rig.expired(&user).await, None);
     assert!(rig.online(&user).await);
-    (rig.advance)(rig.expiry / 2 + rig.grace + MARGIN).await;
+    (rig.advance)(rig.expiry / 2 + rig.grace / 2).await;
+    assert_eq!(rig.expired(&user).await, None);
+    assert!(rig.online(&user).await);
+    (rig.advance)(rig.grace / 2 + MARGIN).await;
     assert!(rig.expired(&user).await.is_some());
     assert!(!rig.online(&user).await);
 }

@@ -31,7 +31,7 @@ pub mod people;
 pub mod pointers;
 pub mod repeats;
 pub mod rooms;
-mod script;
+pub(crate) mod script;
 pub mod sending;
 pub mod text;
 pub mod unread;
@@ -251,4 +251,55 @@ macro_rules! store_conformance {
             }
         )*)*
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance/store");
+
+    /// A case that no macro lists would never run.
+    #[test]
+    fn every_case_is_listed() {
+        let listed = listed(include_str!("store.rs"));
+        let written = written(Path::new(CASES));
+        assert!(written.len() > 100, "the cases were found: {written:?}");
+        assert_eq!(listed, written);
+    }
+
+    /// Pairs of module and case, as the macro lists them.
+    fn listed(source: &str) -> BTreeSet<(String, String)> {
+        let list = source.split("@tests $make;").nth(1).unwrap();
+        let list = list.split("        }").next().unwrap();
+        let mut module = "";
+        let mut cases = BTreeSet::new();
+        for line in list.lines().map(str::trim) {
+            if let Some(name) = line.strip_suffix(": [") {
+                module = name;
+            } else if let Some(case) = line.strip_suffix(',') {
+                cases.insert((module.to_owned(), case.to_owned()));
+            }
+        }
+        cases
+    }
+
+    /// The same, as they are written in the files of a folder.
+    fn written(cases_in: &Path) -> BTreeSet<(String, String)> {
+        let mut cases = BTreeSet::new();
+        for entry in fs::read_dir(cases_in).unwrap() {
+            let path = entry.unwrap().path();
+            let module = path.file_stem().unwrap().to_str().unwrap();
+            let source = fs::read_to_string(&path).unwrap();
+            for line in source.lines() {
+                let case = line.strip_prefix("pub async fn ");
+                if let Some(case) =
+                    case.and_then(|case| case.strip_suffix("(store: SharedBackend) {"))
+                {
+                    cases.insert((module.to_owned(), case.to_owned()));
+                }
+            }
+        }
+        cases
+    }
 }

@@ -36,7 +36,7 @@ use crate::{
     participant::Role,
     protocol::{self, Encoded},
     seq::Rev,
-    store::SharedBackend,
+    store::Store,
     time::Clock,
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Hub {
     tickets: AtomicU64,
     /// Rooms that were forgotten, whose hints need no longer be heard.
     unused: Mutex<HashSet<RoomId>>,
-    store: SharedBackend,
+    store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -106,7 +106,7 @@ pub(crate) struct Join<'a> {
 
 impl Hub {
     pub(crate) fn new(
-        store: SharedBackend,
+        store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         limits: Limits,

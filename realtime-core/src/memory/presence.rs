@@ -167,7 +167,6 @@ impl Users {
                     check_at: expires,
                 });
                 self.checks.insert((expires, user.clone()));
-                self.last_seen.forget(user);
                 true
             }
         }

@@ -218,7 +218,7 @@ pub(super) fn hints(committed: &Committed) -> impl Iterator<Item = Hint> + '_ {
 }
 
 /// Whether an answer is one that was given before.
-pub(super) const fn is_duplicate(answer: &Answer) -> bool {
+pub(crate) const fn is_duplicate(answer: &Answer) -> bool {
     match answer {
         Answer::Message { duplicate, .. } | Answer::Event { duplicate, .. } => *duplicate,
         Answer::Pointers { .. } | Answer::Room { .. } | Answer::Participant { .. } => false,

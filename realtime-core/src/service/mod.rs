@@ -11,6 +11,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::DropGuard;
 
+#[cfg(test)]
+pub(crate) use self::builder::is_duplicate;
 pub use self::{
     builder::Builder,
     messages::{Marked, Sent},

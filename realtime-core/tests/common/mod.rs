@@ -1,5 +1,10 @@
 //! People who talk to each other over in-process connections.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each test binary uses some of it"
+)]
 
 use std::sync::Arc;
 

@@ -13,7 +13,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use realtime_core::protocol::CloseCode;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::tungstenite::{
@@ -35,17 +34,19 @@ use super::{
 /// # Cancel safety
 /// Dropping it drops the socket, without a close frame and without
 /// [`Peer::finish`].
-pub(crate) async fn drive<S: Socket, P: Peer>(
+pub(super) fn drive<S: Socket, P: Peer>(
     socket: S,
-    leftover: Bytes,
+    leftover: &[u8],
     peer: P,
     settings: Arc<Settings>,
-) {
+) -> impl Future<Output = ()> + Send + use<S, P> {
     let now = Instant::now();
-    let mut driver = Driver::new(socket, &leftover, peer, settings, now);
-    drop(leftover);
-    let mut alarm = pin!(sleep_until(driver.next_alarm().unwrap_or(now)));
-    poll_fn(|cx| driver.poll(cx, alarm.as_mut())).await;
+    let mut driver = Driver::new(socket, leftover, peer, settings, now);
+    // Captured, not passed: an `async fn` would hold its arguments and its variables.
+    async move {
+        let mut alarm = pin!(sleep_until(driver.next_alarm().unwrap_or(now)));
+        poll_fn(|cx| driver.poll(cx, alarm.as_mut())).await;
+    }
 }
 
 struct Driver<S, P> {
@@ -346,3 +347,7 @@ impl<S: Socket, P: Peer> Driver<S, P> {
         None
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

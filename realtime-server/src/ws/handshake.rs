@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
 };
@@ -144,11 +143,8 @@ async fn connect<P: Peer>(
     };
     // The bare socket: what hyper has around it is freed.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => drive(parts.io.into_inner(), parts.read_buf, peer(), settings).await,
-        Err(other) => {
-            let socket = TokioIo::new(other);
-            Box::pin(drive(socket, Bytes::new(), peer(), settings)).await;
-        }
+        Ok(parts) => drive(parts.io.into_inner(), &parts.read_buf, peer(), settings).await,
+        Err(other) => Box::pin(drive(TokioIo::new(other), &[], peer(), settings)).await,
     }
 }
 

@@ -150,7 +150,8 @@ mod tests {
             let now = start + Duration::from_secs(*second);
             (0..3).any(|_| meter.record(&PING, now, &budget()).is_err())
         });
-        assert_eq!(over, Some(9));
+        // One more than leaks away each second, and ten may stand: 8 + 3 is too much.
+        assert_eq!(over, Some(8));
     }
 
     #[test]

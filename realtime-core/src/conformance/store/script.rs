@@ -23,6 +23,8 @@ pub(crate) type Step = [u8; 8];
 
 /// The people of every history. Two differ by case only.
 const PEOPLE: [&str; 6] = ["ann", "Ann", "ben", "cleo", "dora", "nobody"];
+/// Who does something: some do more than others.
+const BUSY: [&str; 8] = ["ann", "ben", "ann", "Ann", "ann", "ben", "cleo", "dora"];
 const NAMES: [Option<&str>; 4] = [None, None, Some("A name"), Some("Another \u{1F9F9}")];
 const BODIES: [&str; 4] = ["hello", "Hello", "hello ", "\u{1F600} \u{E9}"];
 /// When a history begins, and how many milliseconds its clock may step forward.
@@ -64,9 +66,10 @@ impl Script {
     }
 
     pub(crate) fn room(&self, byte: u8) -> RoomId {
-        let known = self.rooms.get(usize::from(byte) % (self.rooms.len() + 1));
-        let unknown = RoomId::from_uuid(uuid::Uuid::from_u128(7));
-        known.copied().unwrap_or(unknown)
+        if self.rooms.is_empty() || byte > 248 {
+            return RoomId::from_uuid(uuid::Uuid::from_u128(7));
+        }
+        pick(&self.rooms, byte % 4)
     }
 
     pub(crate) fn change(&self, step: &Step) -> Change {
@@ -84,17 +87,17 @@ impl Script {
             100..=114 => Change::Delete { room, seq, by },
             115..=154 => Change::Mark {
                 room,
-                user: person(step[2]),
+                user: user(pick(&BUSY, step[2])),
                 pointer: pick(&[Pointer::Read, Pointer::Delivered], step[4]),
                 seq,
             },
-            155..=179 => Change::Open(new_room(step)),
-            180..=194 => describe(room, step),
-            195..=209 => Change::Act {
+            155..=169 => Change::Open(new_room(step)),
+            170..=184 => describe(room, step),
+            185..=199 => Change::Act {
                 room,
                 action: self.action(step[2]),
             },
-            210..=229 => Change::Admit {
+            200..=229 => Change::Admit {
                 room,
                 participant: participant(step[2], step[3]),
             },
@@ -107,25 +110,25 @@ impl Script {
     }
 
     fn draft(&self, step: &Step) -> Draft {
-        let data = (step[7] > 200).then(|| data(step[7]));
-        let system = step[7] % 16 == 15;
+        let data = (step[7] > 224).then(|| data(0));
+        let system = step[7] % 32 == 15;
         Draft {
             room: self.room(step[1]),
             from: actor(step[2]),
-            client_id: client_id(&format!("c{}", step[4] % 64)),
-            body: text(pick(&BODIES, step[5])),
+            client_id: client_id(&format!("c{}", step[4] % 32)),
+            body: text(pick(&BODIES, step[4] / 128)),
             kind: if system {
                 MessageKind::System
             } else {
                 MessageKind::Text
             },
-            reply_to: (step[3] > 192).then(|| seq(step[3])),
+            reply_to: (step[3] > 224).then(|| seq(step[3])),
             metadata: data,
         }
     }
 
     fn action(&self, byte: u8) -> RoomAction {
-        let later = i64::from(byte) * LONGEST_STEP / 8;
+        let later = i64::from(byte) * LONGEST_STEP / 16;
         let at = Timestamp::from_millis(self.now().as_millis() + later - LONGEST_STEP);
         pick(
             &[
@@ -135,6 +138,8 @@ impl Script {
                 RoomAction::Lock { at: Some(at) },
                 RoomAction::Reopen,
                 RoomAction::Archive,
+                RoomAction::Reopen,
+                RoomAction::Reopen,
             ],
             byte,
         )
@@ -174,13 +179,13 @@ fn actor(byte: u8) -> Actor {
         return Actor::Service;
     }
     Actor::User {
-        id: person(byte),
+        id: user(pick(&BUSY, byte)),
         name: pick(&NAMES, byte / 8).map(str::to_owned),
     }
 }
 
 fn seq(byte: u8) -> Seq {
-    Seq::new(u64::from(byte % 24))
+    Seq::new(u64::from(byte % 12))
 }
 
 fn data(byte: u8) -> Metadata {
@@ -191,7 +196,16 @@ fn participant(who: u8, how: u8) -> NewParticipant {
     NewParticipant {
         user: person(who),
         role: pick(
-            &[Role::Member, Role::Member, Role::Observer, Role::Owner],
+            &[
+                Role::Member,
+                Role::Owner,
+                Role::Member,
+                Role::Member,
+                Role::Member,
+                Role::Member,
+                Role::Member,
+                Role::Observer,
+            ],
             how,
         ),
         name: pick(&NAMES, how / 4).map(str::to_owned),
@@ -199,7 +213,7 @@ fn participant(who: u8, how: u8) -> NewParticipant {
 }
 
 fn new_room(step: &Step) -> NewRoom {
-    let mut participants: Vec<NewParticipant> = (0..step[4] % 5)
+    let mut participants: Vec<NewParticipant> = (0..2 + step[4] % 4)
         .map(|place| participant(step[3].wrapping_add(place), step[4].wrapping_add(place)))
         .collect();
     // A crowd that makes the room just small, or just not.
@@ -214,7 +228,7 @@ fn new_room(step: &Step) -> NewRoom {
             step[5],
         ),
         subject: (step[1] % 2 == 0).then(|| job(&format!("{}", step[2] % 4))),
-        key: (step[2] > 128).then(|| key(&format!("k{}", step[2] % 4))),
+        key: (step[2] > 208).then(|| key(&format!("k{}", step[2] % 4))),
         title: (step[5] > 128).then(|| "Title".to_owned()),
         metadata: (step[6] > 200).then(|| data(step[6])),
         participants,

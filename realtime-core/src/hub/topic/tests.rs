@@ -1,1 +1,156 @@
+use std::task::{Context, Waker};
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    event::{Receipt, RoomChange, RoomEvent},
+    id::{SessionId, UserId},
+    mailbox::Mailbox,
+    seq::Seq,
+    time::Timestamp,
+};
+
+fn room() -> RoomId {
+    RoomId::from_uuid(uuid::Uuid::from_u128(1))
+}
+
+fn event(rev: u64, after: u64) -> Arc<Encoded> {
+    let user = UserId::parse("ann").unwrap();
+    let receipt = Receipt {
+        user,
+        delivered_seq: Seq::new(rev),
+        read_seq: Seq::ZERO,
+    };
+    let event = RoomEvent {
+        room: room(),
+        rev: Rev::new(rev),
+        after: Rev::new(after),
+        change: RoomChange::Receipt(receipt),
+    };
+    Arc::new(Encoded::new(&event, Timestamp::default()))
+}
+
+fn subscriber(name: &str, hard: usize) -> Arc<Subscriber> {
+    let session = SessionId::from_uuid(uuid::Uuid::from_u128(7));
+    let mailbox = Arc::new(Mailbox::new(hard, hard));
+    Arc::new(Subscriber::new(
+        session,
+        UserId::parse(name).unwrap(),
+        mailbox,
+    ))
+}
+
+fn heard(subscriber: &Subscriber) -> Vec<u64> {
+    let mut lines = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let _ = subscriber
+        .mailbox
+        .poll_lines(&mut context, usize::MAX, &mut lines);
+    let rev = |line: &Line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["receipt"]["rev"].as_u64().unwrap()
+    };
+    lines.iter().map(rev).collect()
+}
+
+/// A topic at `rev` with one listener that is live from there.
+fn topic(rev: u64, listener: &Arc<Subscriber>) -> Topic {
+    let mut topic = Topic::default();
+    topic.start_at(Rev::new(rev), room(), &mut Vec::new());
+    topic.add(listener.clone(), Ticket(1), Role::Member);
+    assert_eq!(topic.go_live(Ticket(1), Rev::new(rev)), GoLive::Live);
+    topic
+}
+
+#[test]
+fn what_comes_early_waits_for_what_is_missing() {
+    let ben = subscriber("ben", 100_000);
+    let mut topic = topic(3, &ben);
+    let mut behind = Vec::new();
+    assert_eq!(
+        topic.accept(event(6, 5), room(), &mut behind),
+        Accepted::Early
+    );
+    assert_eq!(
+        topic.accept(event(5, 4), room(), &mut behind),
+        Accepted::Early
+    );
+    assert!(heard(&ben).is_empty());
+    assert_eq!(
+        topic.accept(event(4, 3), room(), &mut behind),
+        Accepted::Done
+    );
+    assert_eq!(heard(&ben), [4, 5, 6]);
+    assert!(!topic.is_behind());
+}
+
+#[test]
+fn what_never_was_is_forgotten_once_the_store_says_so() {
+    let ben = subscriber("ben", 100_000);
+    let mut topic = topic(3, &ben);
+    topic.accept(event(900, 899), room(), &mut Vec::new());
+    topic.claim(Rev::new(1_000));
+    assert!(topic.is_behind());
+    let claimed = topic.claimed();
+    topic.disprove(Rev::new(3), claimed);
+    assert!(!topic.is_behind());
+    topic.accept(event(4, 3), room(), &mut Vec::new());
+    assert_eq!(heard(&ben), [4]);
+}
+
+#[test]
+fn a_full_mailbox_puts_its_reader_behind_from_where_it_stands() {
+    let (slow, fast) = (subscriber("slow", 200), subscriber("fast", 100_000));
+    let mut topic = topic(0, &slow);
+    topic.add(fast.clone(), Ticket(2), Role::Member);
+    topic.go_live(Ticket(2), Rev::ZERO);
+    let mut behind = Vec::new();
+    for rev in 1..=20 {
+        topic.accept(event(rev, rev - 1), room(), &mut behind);
+    }
+    assert_eq!(heard(&fast), (1..=20).collect::<Vec<_>>());
+    let got = heard(&slow);
+    assert_eq!(behind.len(), 1, "told once");
+    assert_eq!(behind[0].held, Rev::new(*got.last().unwrap()));
+    assert_eq!(
+        topic.go_live(Ticket(1), behind[0].held),
+        GoLive::Live,
+        "from memory"
+    );
+    let rest = heard(&slow);
+    assert_eq!([got, rest].concat(), (1..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn memory_serves_only_what_it_holds_whole() {
+    let ben = subscriber("ben", 10_000_000);
+    let mut topic = topic(0, &ben);
+    for rev in 1..=(RECENT_EVENTS as u64 + 10) {
+        topic.accept(event(rev, rev - 1), room(), &mut Vec::new());
+    }
+    let late = subscriber("late", 10_000_000);
+    topic.add(late.clone(), Ticket(2), Role::Member);
+    assert_eq!(topic.go_live(Ticket(2), Rev::new(9)), GoLive::NotYet);
+    assert_eq!(topic.go_live(Ticket(2), Rev::new(10)), GoLive::Live);
+    assert_eq!(heard(&late).len(), RECENT_EVENTS);
+    assert_eq!(topic.go_live(Ticket(9), Rev::ZERO), GoLive::Gone);
+}
+
+proptest! {
+    /// Any order, any repetition: everything once, in order.
+    #[test]
+    fn whatever_the_order_all_is_handed_out_once(
+        mut order in Just((1_u64..=60).collect::<Vec<_>>()).prop_shuffle(),
+        repeats in proptest::collection::vec(1_u64..=60, 0..60),
+    ) {
+        order.extend(repeats);
+        let ben = subscriber("ben", 10_000_000);
+        let mut topic = topic(0, &ben);
+        for rev in order {
+            topic.accept(event(rev, rev - 1), room(), &mut Vec::new());
+        }
+        prop_assert_eq!(heard(&ben), (1..=60).collect::<Vec<_>>());
+        prop_assert!(!topic.is_behind());
+    }
+}

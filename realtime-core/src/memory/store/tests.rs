@@ -1,10 +1,53 @@
 //! The reference, held to the suite, and to something simpler than itself.
 
-#[cfg(feature = "conformance")]
-mod conformance {
-    use std::sync::Arc;
+mod naive;
+mod replica;
 
-    use crate::{memory::MemoryStore, store::SharedBackend};
+use std::sync::Arc;
 
-    crate::store_conformance!(Arc::new(MemoryStore::default()) as SharedBackend);
+use proptest::prelude::*;
+
+use self::naive::Naive;
+use crate::{
+    conformance::store::{
+        model::{Echo, play},
+        script::Step,
+    },
+    memory::MemoryStore,
+    store::SharedBackend,
+};
+
+crate::store_conformance!(Arc::new(MemoryStore::default()) as SharedBackend);
+
+/// Batches of at most so many changes.
+const BATCH: usize = 6;
+/// Batches of one history, at most.
+const HISTORY: usize = 60;
+
+fn histories() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let batch = prop::collection::vec(any::<Step>(), 1..=BATCH);
+    prop::collection::vec(batch, 1..=HISTORY)
+}
+
+fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(test)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The reference tells what a replay of all that was ever accepted tells.
+    #[test]
+    fn the_reference_agrees_with_a_replay(history in histories()) {
+        let ids = Arc::new(Echo::default());
+        let naive = Naive::new(Arc::clone(&ids));
+        block_on(play(&MemoryStore::default(), &naive, &ids, &history));
+    }
+
+    /// Who missed any part of a history and catches up holds the room as it is.
+    #[test]
+    fn who_catches_up_holds_the_room_as_it_is(history in histories(), from in 0..HISTORY) {
+        block_on(replica::catches_up(&MemoryStore::default(), &history, from));
+    }
 }
