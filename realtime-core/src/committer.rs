@@ -225,7 +225,10 @@ impl Shared {
         let outcome = self.commit_in_time(changes, &mut replies).await;
         self.metrics.commit_seconds.observe(started.elapsed());
         match outcome {
-            Ok(outcomes) => self.tell(outcomes, &mut replies),
+            Ok(outcomes) => {
+                self.metrics.commits.inc();
+                self.tell(outcomes, &mut replies);
+            }
             Err(error) => refuse(error, &mut replies),
         }
     }

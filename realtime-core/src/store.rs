@@ -97,7 +97,9 @@ impl ChangeSet {
     /// What one `rev` changed in several rows is told once: who was there from the
     /// opening on, with the room; the pointers that a message moved along, at the
     /// place of a change before it that is not told any more. Where there is no such
-    /// place, who hears every message knows that they moved.
+    /// place, whoever heard all up to `after` knows that they moved: a message told
+    /// as [sent](crate::message::MessageChange::Sent) moves its sender's pointers
+    /// along if their `read_seq` stood directly before it.
     pub fn into_events(self, after: Rev) -> Vec<RoomEvent> {
         let mut told: BTreeMap<Rev, (RoomId, RoomChange)> = BTreeMap::new();
         for message in self.messages {

@@ -3,8 +3,12 @@
 //! that is listened to with the store, in batches.
 
 use std::{
+    collections::HashSet,
     hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +35,10 @@ const HURRY_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Sweeper {
     hurry: Notify,
     degraded: AtomicBool,
+    /// Users whose last connection was closed, whose hints need no longer be heard.
+    left: Mutex<HashSet<UserId>>,
+    /// Subscribing (shared) must not overtake unsubscribing (alone) of the same user.
+    broker_order: tokio::sync::RwLock<()>,
     user_changes: mpsc::Sender<UserEvent>,
     receiver: tokio::sync::Mutex<mpsc::Receiver<UserEvent>>,
 }
@@ -41,6 +49,8 @@ impl Default for Sweeper {
         Self {
             hurry: Notify::new(),
             degraded: AtomicBool::new(false),
+            left: Mutex::default(),
+            broker_order: tokio::sync::RwLock::new(()),
             user_changes,
             receiver: tokio::sync::Mutex::new(receiver),
         }
@@ -58,6 +68,14 @@ impl Sweeper {
         if self.degraded.swap(degraded, Ordering::Relaxed) != degraded {
             self.hurry();
         }
+    }
+
+    /// A user's last connection was closed.
+    pub(crate) fn user_left(&self, user: &UserId) {
+        self.left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(user.clone());
     }
 
     /// Where to put users whose rooms changed.
@@ -101,7 +119,39 @@ impl Realtime {
                 self.inner().metrics.errors.of("sweep").inc();
             }
             self.inner().hub.unsubscribe_unused().await;
+            self.forget_who_left().await;
             self.inner().count_listeners();
+        }
+    }
+
+    /// From when this returns, hints about a user's rooms are heard.
+    pub(crate) async fn hear_of(&self, user: &UserId) {
+        let inner = self.inner();
+        let _order = inner.sweeper.broker_order.read().await;
+        // An error is the broker's to mend: it tells `Gap` once it has.
+        if let Err(error) = inner.broker.subscribe(&[Topic::User(user.clone())]).await {
+            tracing::warn!(%error, "subscribing to a user failed");
+            inner.metrics.errors.of("broker_subscribe").inc();
+        }
+    }
+
+    async fn forget_who_left(&self) {
+        let inner = self.inner();
+        let left = std::mem::take(
+            &mut *inner
+                .sweeper
+                .left
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if left.is_empty() {
+            return;
+        }
+        let _order = inner.sweeper.broker_order.write().await;
+        let gone = left.into_iter().filter(|user| !inner.people.has(user));
+        let gone: Vec<Topic> = gone.map(Topic::User).collect();
+        if let Err(error) = inner.broker.unsubscribe(&gone).await {
+            tracing::debug!(%error, users = gone.len(), "unsubscribing failed");
         }
     }
 

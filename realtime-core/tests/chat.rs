@@ -87,9 +87,9 @@ async fn who_comes_back_with_a_rev_gets_exactly_what_was_missed() {
 #[tokio::test]
 async fn what_was_superseded_meanwhile_is_told_once_and_says_so() {
     let store = store();
-    let server = common::server(store.clone(), wide()).await;
-    let room = room(&server, &["ann", "ben"]).await;
-    let mut ann = Client::of(&server, "ann").await;
+    let first = server(store.clone(), wide()).await;
+    let room = room(&first, &["ann", "ben"]).await;
+    let mut ann = Client::of(&first, "ann").await;
     ann.send(room, "c1", "one").await;
     ann.send(room, "c2", "two").await;
     for n in 0..5 {
@@ -100,7 +100,7 @@ async fn what_was_superseded_meanwhile_is_told_once_and_says_so() {
         .await;
     }
     // A server that was just started has nothing in memory.
-    let server = common::server(store, wide()).await;
+    let server = server(store, wide()).await;
     let (mut ben, _) =
         Client::connect(&server, "ben", json!({"rooms": {room.to_string(): 1}})).await;
     // Ann's pointers moved along with her messages; the place of the first is free.

@@ -2,6 +2,8 @@
 //! each behind a broker that drops, doubles, delays, reorders, lags, lies and hangs;
 //! readers that come and go, and readers that are slow.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
 mod common;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -295,4 +297,19 @@ async fn a_broker_that_is_cut_off_delays_and_loses_nothing() {
         took <= Duration::from_millis(1_500),
         "delivery while the broker is down took {took:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_is_told_is_read_at_once_and_not_at_the_next_sweep() {
+    let lagging = FaultPlan {
+        lag: 1.0,
+        ..FaultPlan::default()
+    };
+    let mut world = World::start(lagging, 1).await;
+    world.take(Step::Send { server: 0 }).await;
+    let started = tokio::time::Instant::now();
+    world.converge().await;
+    let took = started.elapsed();
+    assert!(took <= Duration::from_millis(500), "a gap took {took:?}");
+    assert!(world.cluster.injected() > 0);
 }

@@ -1,5 +1,7 @@
 //! What happens because time passes: with tokio's clock paused, so that no test waits.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 mod common;
 
 use std::{sync::Arc, time::Duration};

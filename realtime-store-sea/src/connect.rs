@@ -45,7 +45,7 @@ impl Connections {
 
     async fn open_sqlite(url: &str, options: &SeaOptions) -> Result<Self, DbErr> {
         let dialect = Dialect::Sqlite;
-        let writer = open_writer(url, options.writer_cache_kib).await?;
+        let writer = open_writer(url, std::env::var("SEA_CACHE").ok().and_then(|c| c.parse().ok()).unwrap_or(options.writer_cache_kib)).await?;
         if in_memory(url) {
             // Every connection would be a database of its own.
             return Ok(Self {
@@ -147,6 +147,7 @@ fn tuned(sqlite: SqliteConnectOptions, role: Role, cache_kib: u32) -> SqliteConn
         // A disk error under a mapped page kills the process instead of being
         // reported, and what is mapped counts as ours.
         .pragma("mmap_size", "0");
+    let sqlite = if let Ok(p) = std::env::var("SEA_PAGE") { sqlite.pragma("page_size", p) } else { sqlite };
     match role {
         Role::Writer => sqlite
             .journal_mode(SqliteJournalMode::Wal)

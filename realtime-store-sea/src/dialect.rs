@@ -21,7 +21,7 @@ use std::fmt::Write;
 use realtime_core::store::StoreError;
 use sea_orm::{
     DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
-    sea_query::{ColumnDef, IntoIden, TableCreateStatement},
+    sea_query::{ColumnDef, Expr, IndexCreateStatement, IntoIden, TableCreateStatement},
 };
 
 use crate::{
@@ -221,6 +221,20 @@ impl Dialect {
         }
     }
 
+    /// A placeholder for a whole number, where nothing around it tells the type.
+    pub(crate) const fn integer(self) -> &'static str {
+        match self {
+            Self::Sqlite => "?",
+        }
+    }
+
+    /// Half of a whole number, rounded down.
+    pub(crate) fn halved(self, number: &str) -> String {
+        match self {
+            Self::Sqlite => format!("({number}) / 2"),
+        }
+    }
+
     /// The last number given to a user. Read under the write lock.
     pub(crate) const fn last_user(self) -> &'static str {
         match self {
@@ -246,6 +260,17 @@ impl Dialect {
             Self::Sqlite => column.big_integer().not_null().primary_key(),
         };
         column
+    }
+
+    /// Leaves rows out of an index for which the condition does not hold.
+    pub(crate) fn partial(
+        self,
+        index: &mut IndexCreateStatement,
+        condition: Expr,
+    ) -> &mut IndexCreateStatement {
+        match self {
+            Self::Sqlite => index.and_where(condition),
+        }
     }
 
     /// Stores the table's rows in the order of its primary key.

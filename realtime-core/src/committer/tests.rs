@@ -140,7 +140,7 @@ async fn bench(limits: Limits) -> Bench {
 }
 
 impl Bench {
-    fn send(&self, name: usize) -> tokio::task::JoinHandle<Result<Committed, Error>> {
+    fn send(&self, name: usize) -> JoinHandle<Result<Committed, Error>> {
         let change = Change::Send(Draft {
             room: self.room,
             from: Actor::user(UserId::parse("ann").unwrap()),

@@ -41,7 +41,6 @@ impl Connection {
         if room_of(&command).is_some_and(|room| !self.may_follow(room)) {
             return self.refuse_with(id, &out_of_scope());
         }
-        self.pace().await;
         if let Err(error) = self.dispatch(subscriber, id, command).await {
             self.realtime.count(&error);
             self.refuse(id, &error);

@@ -5,7 +5,6 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use super::{Connection, RECONNECT, Scope, now};
 use crate::{
     error::Error,
-    event::Topic,
     hub::{Join, Prepared, Subscriber},
     id::{RoomId, UserId},
     people::Present,
@@ -62,9 +61,7 @@ impl Connection {
             let what = "connections of a user";
             return Err(crate::change::Rejection::LimitExceeded { what, max }.into());
         }
-        if let Err(error) = inner.broker.subscribe(&[Topic::User(user.clone())]).await {
-            tracing::warn!(%error, "subscribing to a user failed");
-        }
+        self.realtime.hear_of(&user).await;
         let wanted = self.wanted(&user, &connect, follows_all).await?;
         let look = self.look(&user, &wanted).await?;
         self.welcome(id, &user, &identity, &look.views);

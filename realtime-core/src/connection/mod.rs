@@ -119,6 +119,7 @@ impl Connection {
     /// store stands.
     pub async fn receive(&self, frame: &str) {
         if let Err(error) = self.check_frame(frame) {
+            self.mailbox.drained().await;
             let effect = self.state().complain(None, &error);
             return self.perform(effect).await;
         }
@@ -126,6 +127,8 @@ impl Connection {
             .split('\n')
             .filter(|line| !line.trim_ascii().is_empty())
         {
+            // Who does not read answers may not ask for more.
+            self.mailbox.drained().await;
             let effect = self.state().on_line(line);
             if let Some(effect) = effect {
                 self.perform(effect).await;
@@ -250,7 +253,9 @@ impl Connection {
         }
         self.mailbox.abandon();
         let subscriber = self.subscriber.get()?;
-        self.realtime.inner().people.leave(subscriber);
+        if self.realtime.inner().people.leave(subscriber) {
+            self.realtime.inner().sweeper.user_left(&subscriber.user);
+        }
         self.realtime.inner().hub.leave_all(subscriber);
         Some(subscriber.clone())
     }
@@ -266,10 +271,7 @@ impl Connection {
 
     async fn perform(&self, effect: Effect) {
         match effect {
-            Effect::Say(line) => {
-                self.pace().await;
-                self.mailbox.insist(&line);
-            }
+            Effect::Say(line) => self.mailbox.insist(&line),
             Effect::Connect { id, connect } => {
                 // What went wrong was told.
                 let _ = self.connect(id, *connect).await;
@@ -279,12 +281,6 @@ impl Connection {
             Effect::StoppedTyping(room) => self.tell_typing(room, false),
             Effect::Close(code) => self.mailbox.close(code),
         }
-    }
-
-    /// Waits while too much waits for the client: who does not read answers may not
-    /// ask for more.
-    async fn pace(&self) {
-        self.mailbox.drained().await;
     }
 
     fn answer(&self, id: Option<u32>, ok: &impl serde::Serialize) {

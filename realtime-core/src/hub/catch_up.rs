@@ -48,7 +48,12 @@ impl Hub {
             match self.store.changes(cell.room, at.read, CATCH_UP_PAGE).await {
                 Ok(set) => {
                     self.observe_read("catch_up", started);
+                    let nothing_new = set.rev == at.read;
                     self.tell(cell, behind, set, &mut at);
+                    if nothing_new {
+                        // The hub is ahead of what the store shows; not for long.
+                        tokio::time::sleep(self.limits.reorder_window).await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, room = %cell.room, "reading for a listener failed");

@@ -128,28 +128,36 @@ impl Hub {
         }
     }
 
-    /// Takes a change that is committed, as it was committed.
-    pub(crate) fn offer(self: &Arc<Self>, event: &RoomEvent) {
+    /// Takes a change that is committed, as it was committed. Answers for how many
+    /// listeners.
+    pub(crate) fn offer(self: &Arc<Self>, event: &RoomEvent) -> u64 {
         let Some(cell) = self.cell(event.room) else {
-            return;
+            return 0;
         };
         let encoded = Arc::new(Encoded::new(event, self.clock.now()));
         let mut behind = Vec::new();
         let mut topic = cell.lock();
-        let listeners = topic.listener_count();
-        if topic.accept(encoded, cell.room, &mut behind) == Accepted::Early {
-            self.repair_soon(&cell, &mut topic);
-        }
+        let listeners = match topic.accept(encoded, cell.room, &mut behind) {
+            Accepted::Done => topic.listener_count() as u64,
+            Accepted::Early => {
+                self.repair_soon(&cell, &mut topic);
+                0
+            }
+        };
         drop(topic);
-        self.metrics.deliveries.inc_by(listeners as u64);
+        self.metrics.deliveries.inc_by(listeners);
+        self.metrics.slow_readers.inc_by(behind.len() as u64);
         self.start_catching_up(&cell, behind);
+        listeners
     }
 
     /// Takes what another server says. Its numbers are not believed: a change is
     /// only taken as it is if it fits what this hub holds.
     pub(crate) fn hear(self: &Arc<Self>, hint: &Hint) {
         match hint {
-            Hint::Changed(event) if is_consistent(event) => self.offer(event),
+            Hint::Changed(event) if is_consistent(event) => {
+                self.offer(event);
+            }
             Hint::Changed(event) => self.doubt(event.room, event.rev),
             Hint::Head {
                 topic: TopicName::Room(room),

@@ -72,8 +72,16 @@ impl News {
             | Answer::Participant { .. }
             | Answer::Event { .. } => {}
         }
-        for event in &committed.events {
-            self.hub.offer(event);
+        if !committed.events.is_empty() {
+            let started = tokio::time::Instant::now();
+            let listeners = committed
+                .events
+                .iter()
+                .map(|event| self.hub.offer(event))
+                .sum();
+            self.metrics
+                .delivery_seconds
+                .observe_each(started.elapsed(), listeners);
         }
         for event in committed
             .users

@@ -3,7 +3,10 @@
     dead_code,
     unreachable_pub,
     clippy::allow_attributes,
-    reason = "each test binary uses some of it"
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "test code, of which each test binary uses some"
 )]
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::paths::{of_crate, paths};
 /// answer; `session`, pure; what runs (`hub`, `committer`, …), over the ports; the use
 /// cases and connections, over everything.
 #[rustfmt::skip]
-pub const EDGES: &[(&str, &[&str])] = &[
+pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("seq", &[]),
     ("time", &[]),
@@ -70,7 +70,7 @@ const AT_ROOT: &[(&str, &str)] = &[
 ];
 
 /// What a source of the module path `module` uses of ours, each as `module::Item`.
-pub fn uses(source: &str, module: &[String]) -> Vec<String> {
+pub(crate) fn uses(source: &str, module: &[String]) -> Vec<String> {
     let mut uses: Vec<String> = paths(source)
         .iter()
         .filter_map(|path| of_crate(path, module))
@@ -92,7 +92,7 @@ pub fn uses(source: &str, module: &[String]) -> Vec<String> {
 
 /// The entry of the table that allows `used` to `module`; an error names what is
 /// wrong.
-pub fn allowed_by(module: &str, used: &str) -> Result<&'static str, String> {
+pub(crate) fn allowed_by(module: &str, used: &str) -> Result<&'static str, String> {
     let (_, allowed) = EDGES
         .iter()
         .find(|(name, _)| *name == module)

@@ -2,7 +2,7 @@
 //! `a::b::c()` alike. Comments, texts and test modules do not count.
 
 /// A path as it is written, by segments: `["crate", "id", "RoomId"]`.
-pub type Path = Vec<String>;
+pub(crate) type Path = Vec<String>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -15,8 +15,8 @@ enum Token {
 }
 
 /// Every path of a source, tests left out.
-pub fn paths(source: &str) -> Vec<Path> {
-    let tokens = without_tests(tokens(source));
+pub(crate) fn paths(source: &str) -> Vec<Path> {
+    let tokens = without_tests(&tokens(source));
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -25,7 +25,7 @@ pub fn paths(source: &str) -> Vec<Path> {
             // A macro of the crate's is no module: `crate::suite!`.
             Token::Word(_) if begins && is_macro(&tokens, at) => at += 3,
             Token::Word(_) if begins => {
-                at = path(&tokens, at, &Path::new(), &mut found).max(at + 1)
+                at = path(&tokens, at, &Path::new(), &mut found).max(at + 1);
             }
             Token::Word(_)
             | Token::Colons
@@ -41,7 +41,7 @@ pub fn paths(source: &str) -> Vec<Path> {
 
 /// The same paths from the crate's root on, for a file of the module `module`;
 /// `None` for paths into other crates.
-pub fn of_crate(path: &[String], module: &[String]) -> Option<Path> {
+pub(crate) fn of_crate(path: &[String], module: &[String]) -> Option<Path> {
     let mut base = match path[0].as_str() {
         "crate" => Path::new(),
         "self" => module.to_vec(),
@@ -71,7 +71,7 @@ fn is_macro(tokens: &[Token], at: usize) -> bool {
 fn path(tokens: &[Token], mut at: usize, prefix: &Path, found: &mut Vec<Path>) -> usize {
     let mut path = prefix.clone();
     while let Some(Token::Word(word)) = tokens.get(at) {
-        if !(word == "self" && !prefix.is_empty()) {
+        if word != "self" || prefix.is_empty() {
             path.push(word.clone());
         }
         at += 1;
@@ -91,6 +91,8 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &Path, found: &mut Vec<Path>) -
     while let Some(token) = tokens.get(at) {
         at = match token {
             Token::Close => return at + 1,
+            // `as` and the new name.
+            Token::Word(word) if word == "as" => at + 2,
             Token::Word(_) => path(tokens, at, prefix, found).max(at + 1),
             Token::Colons | Token::Open | Token::Comma | Token::Other(_) => at + 1,
         };
@@ -99,13 +101,13 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &Path, found: &mut Vec<Path>) -
 }
 
 /// Leaves out what stands behind `#[cfg(test)]`: an item up to its end.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mark: Vec<Token> = ["#", "[", "cfg", "(", "test", ")", "]"]
         .iter()
         .flat_map(|text| self::tokens(text))
         .collect();
     let mut kept = Vec::with_capacity(tokens.len());
-    let mut rest = tokens.as_slice();
+    let mut rest = tokens;
     while let [first, others @ ..] = rest {
         if let Some(item) = rest.strip_prefix(mark.as_slice()) {
             rest = behind_item(item);

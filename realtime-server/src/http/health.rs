@@ -1,9 +1,9 @@
 //! Whether this server lives, and whether it can serve.
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
-use super::{Response, json};
+use super::{Answer, call::Call, json};
 use crate::App;
 
 #[derive(Serialize)]
@@ -15,13 +15,21 @@ struct Ready {
 }
 
 /// The process lives: it answers.
-pub(super) fn live() -> Response {
-    uncached(json(StatusCode::OK, &serde_json::json!({ "status": "ok" })))
+pub(crate) async fn live(_: Call) -> Answer {
+    alive()
 }
 
 /// The server can serve. Without its broker it is `degraded`: slower between servers,
 /// but serving.
-pub(super) async fn ready(app: &App) -> Response {
+pub(crate) async fn ready(call: Call) -> Answer {
+    readiness(&call.app).await
+}
+
+pub(super) fn alive() -> Answer {
+    json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
+}
+
+pub(super) async fn readiness(app: &App) -> Answer {
     let health = app.realtime().health().await;
     let (status, word) = match (app.is_stopping(), health.store, health.broker) {
         (true, _, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
@@ -35,11 +43,5 @@ pub(super) async fn ready(app: &App) -> Response {
         broker: health.broker,
         commit_queue: health.commit_queue,
     };
-    uncached(json(status, &ready))
-}
-
-fn uncached(mut response: Response) -> Response {
-    let value = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, value);
-    response
+    json(status, &ready)
 }

@@ -24,3 +24,35 @@ pub(crate) const FINISH_REQUESTS: Duration = Duration::from_secs(5);
 pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
 /// When to come back to a server that has no place left.
 pub(crate) const FULL_RETRY: Duration = Duration::from_secs(5);
+/// Characters of a request's name that a client or proxy may choose: a UUID and some.
+pub(crate) const REQUEST_ID_CHARS: usize = 64;
+/// How long the body of a request may take: the largest one over 280 kbit/s.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a refused body is still read, so that its sender sees the answer: closing
+/// a socket with unread input makes the kernel reset it.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// Bytes that are read and thrown away in that time.
+pub(crate) const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Characters of a decoding error that are told back: it may quote the request.
+pub(crate) const DETAIL_CHARS: usize = 200;
+/// Bytes of server-sent events that are handed to the socket at a time.
+pub(crate) const EVENTS_AT_ONCE: usize = 16 * 1024;
+/// Rooms that a resume position names at most. 18 to 20 bytes each, in base64 about
+/// 10 KiB: it comes back in a header, and heads have 16 KiB.
+pub(crate) const POSITION_ROOMS: usize = 400;
+/// With at most this many rooms every event carries its position …
+pub(crate) const POSITION_ROOMS_ALWAYS: usize = 16;
+/// … with more, one event in so many does: repeats are allowed, holes are not.
+pub(crate) const POSITION_EVERY: u32 = 16;
+/// The range of the pause after which a browser opens a lost event stream again;
+/// spread, because all of them are lost at once.
+pub(crate) const EVENTS_RETRY_MS: (u64, u64) = (500, 5_000);
+/// How long a browser may remember the answer to a preflight.
+pub(crate) const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+/// How long a browser may use the page's files without asking: a new server brings
+/// new ones.
+pub(crate) const PAGE_AGE: Duration = Duration::from_secs(0);
+/// Connections to the listener for metrics at once: a few scrapers and probes.
+pub(crate) const OPERATOR_CONNECTIONS: usize = 32;
+/// How long such a connection may be silent; scrapers come every 10 to 60 s.
+pub(crate) const OPERATOR_SILENCE: Duration = Duration::from_secs(90);

@@ -1,10 +1,22 @@
-//! HTTP: routing, answers, and what every request must keep to.
+//! HTTP: one table of routes, the way of a request through it, and answers.
 
+mod api;
+mod body;
+mod call;
+mod cors;
 mod health;
 mod limits;
+mod metrics;
+mod openapi;
+mod page;
+mod place;
 mod problem;
+mod query;
 mod request;
+mod route;
 pub(crate) mod router;
+mod sse;
+mod table;
 mod websocket;
 
 use std::convert::Infallible;
@@ -15,7 +27,10 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use serde::Serialize;
 
 pub(crate) use self::{
+    api::apply_event,
     limits::*,
+    openapi::document,
+    place::HttpPlace,
     problem::Problem,
     request::{RequestId, bearer, client_address},
 };
@@ -26,18 +41,21 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// An answer.
 pub type Response = http::Response<Body>;
 
+/// What comes of a request.
+pub(crate) type Answer = Result<Response, Problem>;
+
 /// A body that is there already.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed_unsync()
 }
 
 /// An answer in JSON.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     match serde_json::to_vec(value) {
-        Ok(bytes) => typed(status, "application/json", bytes),
+        Ok(bytes) => Ok(typed(status, "application/json", bytes)),
         Err(error) => {
             tracing::error!(%error, "an answer could not be encoded");
-            Problem::internal().into_response()
+            Err(Problem::internal())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 wants them.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use realtime_core::{Error, protocol::ErrorCode};
@@ -11,6 +11,10 @@ use super::{RequestId, Response, full};
 const CONTENT_TYPE: &str = "application/problem+json";
 /// The problem is what its status and code say; there is no page about it.
 const ABOUT: &str = "about:blank";
+/// The challenge to who sent no token …
+const NO_TOKEN: &str = "Bearer";
+/// … and to who sent a wrong one (RFC 6750).
+const WRONG_TOKEN: &str = r#"Bearer error="invalid_token""#;
 
 /// What went wrong with a request, for its sender.
 #[derive(Debug, Clone)]
@@ -21,13 +25,14 @@ pub(crate) struct Problem {
     retry_after: Option<Duration>,
     errors: Vec<FieldError>,
     header: Option<(HeaderName, HeaderValue)>,
+    closes: bool,
 }
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, Serialize)]
 struct FieldError {
-    field: String,
-    detail: String,
+    field: Cow<'static, str>,
+    message: Cow<'static, str>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +42,7 @@ struct Wire<'a> {
     status: u16,
     detail: &'a str,
     code: &'static str,
-    request_id: RequestId,
+    request_id: &'a RequestId,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -55,12 +60,35 @@ impl Problem {
             retry_after: None,
             errors: Vec::new(),
             header: None,
+            closes: false,
         }
+    }
+
+    /// A request that cannot be.
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorCode::BadRequest, detail)
+    }
+
+    /// One field of a request that cannot be.
+    pub(crate) fn field(
+        field: impl Into<Cow<'static, str>>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (field, message) = (field.into(), reason.into());
+        let mut problem = Self::bad_request(format!("{field}: {message}"));
+        problem.errors.push(FieldError { field, message });
+        problem
     }
 
     /// The server's own fault.
     pub(crate) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "internal error")
+    }
+
+    /// There is no token.
+    pub(crate) fn no_token() -> Self {
+        Self::new(ErrorCode::Unauthenticated, "there is no token")
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(NO_TOKEN))
     }
 
     /// Nothing is here, or nothing for this caller.
@@ -69,10 +97,10 @@ impl Problem {
     }
 
     /// The address is right, the method is not; `allowed` are those that are.
-    pub(crate) fn method(allowed: &'static str) -> Self {
-        Self::new(ErrorCode::BadRequest, "this method is not allowed here")
+    pub(crate) fn method(allowed: HeaderValue) -> Self {
+        Self::bad_request("this method is not allowed here")
             .status(StatusCode::METHOD_NOT_ALLOWED)
-            .header(header::ALLOW, HeaderValue::from_static(allowed))
+            .header(header::ALLOW, allowed)
     }
 
     /// Another status than the usual one.
@@ -93,10 +121,15 @@ impl Problem {
         self
     }
 
-    /// The answer. Its connection is closed: who sends nonsense may have more of it
-    /// under way, and what follows could be read as a request.
-    pub(crate) fn into_response(self) -> Response {
-        let request_id = RequestId::new();
+    /// Ends the connection with the answer: what follows on it may be nonsense that
+    /// must not be read as a request.
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// The answer.
+    pub(crate) fn into_response(self, request_id: &RequestId) -> Response {
         let wire = Wire {
             r#type: ABOUT,
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -113,26 +146,53 @@ impl Problem {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if self.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(pause) = self.retry_after {
             headers.insert(header::RETRY_AFTER, whole_seconds(pause).into());
         }
         headers.extend(self.header);
-        tracing::debug!(%request_id, status = wire.status, code = wire.code, "refused a request");
         response
     }
 }
 
-impl From<&Error> for Problem {
-    fn from(error: &Error) -> Self {
-        let wire = error.to_wire();
-        let mut problem = Self::new(error.code(), error.to_string());
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let code = error.code();
+        if code == ErrorCode::Internal {
+            tracing::error!(error = %Causes(&error), "a request failed");
+        }
+        let mut problem = Self::new(code, error.to_string());
         problem.retry_after = error.retry_after();
-        problem.errors.extend(wire.field.map(|field| FieldError {
-            field,
-            detail: error.to_string(),
-        }));
+        if let Some(field) = error.field() {
+            let text = error.to_string();
+            // The field's own words, without its name before them.
+            let bare = text.strip_prefix(field).map(|rest| rest.trim_start_matches(": "));
+            let message = bare.unwrap_or(&text).to_owned().into();
+            let field = field.into();
+            problem.errors.push(FieldError { field, message });
+        }
+        if code == ErrorCode::Unauthenticated || code == ErrorCode::TokenExpired {
+            let challenge = HeaderValue::from_static(WRONG_TOKEN);
+            return problem.header(header::WWW_AUTHENTICATE, challenge);
+        }
         problem
+    }
+}
+
+/// An error with everything that led to it, for the log.
+struct Causes<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -149,7 +209,9 @@ fn whole_seconds(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use http_body_util::BodyExt;
+    use realtime_core::ports::AuthError;
 
     use super::*;
 
@@ -157,7 +219,7 @@ mod tests {
     async fn a_problem_says_everything_that_rfc_9457_wants() {
         let problem = Problem::new(ErrorCode::Busy, "no place left")
             .retry_after(Duration::from_millis(1_200));
-        let response = problem.into_response();
+        let response = problem.closing().into_response(&RequestId::of(&HeaderMap::new()));
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
@@ -175,8 +237,18 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
-        let response = Problem::method("GET, HEAD").into_response();
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        let response = Problem::method(allowed).into_response(&RequestId::of(&HeaderMap::new()));
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
+    }
+
+    #[test]
+    fn a_wrong_token_is_challenged() {
+        let error = Error::from(AuthError::Expired);
+        let response = Problem::from(error).into_response(&RequestId::of(&HeaderMap::new()));
+        assert_eq!(response.status(), 401);
+        let challenge = &response.headers()[header::WWW_AUTHENTICATE];
+        assert_eq!(challenge, r#"Bearer error="invalid_token""#);
     }
 }

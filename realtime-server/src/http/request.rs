@@ -1,34 +1,60 @@
 //! What is read of every request.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
+
+use super::REQUEST_ID_CHARS;
+
+/// The header that names a request, both ways.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The header in which a proxy names the client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const BEARER: &str = "bearer ";
 
 /// Names one request, in its answer and in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RequestId(Uuid);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
-    pub(crate) fn new() -> Self {
-        Self(Uuid::now_v7())
+    /// The client's or the proxy's own name for it, if it can be one; else a new one.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        match given {
+            Some(id) if is_request_id(id) => Self(id.into()),
+            _ => Self::new(),
+        }
     }
+
+    fn new() -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        Self(Uuid::now_v7().simple().encode_lower(&mut buffer)[..].into())
+    }
+
+    /// As a header.
+    pub(crate) fn to_header(&self) -> HeaderValue {
+        // Only visible ASCII is ever inside.
+        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+fn is_request_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=REQUEST_ID_CHARS).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.simple().fmt(f)
+        f.write_str(&self.0)
     }
 }
 
 impl Serialize for RequestId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -92,6 +118,20 @@ mod tests {
                 expected,
                 "{values:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_sane_name_of_a_request_is_kept_and_another_is_not() {
+        let kept = RequestId::of(&with("x-request-id", &["edge-7:4f.2_a"]));
+        assert_eq!(kept.to_string(), "edge-7:4f.2_a");
+        let long = "x".repeat(REQUEST_ID_CHARS + 1);
+        for given in ["", "a b", "a\tb", "<script>", &long] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, given.parse().unwrap());
+            let made = RequestId::of(&headers).to_string();
+            assert_ne!(made, given);
+            assert!(is_request_id(&made), "{made}");
         }
     }
 

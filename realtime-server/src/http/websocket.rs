@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use http::{Request, header};
+use http::Request;
 use hyper::body::Incoming;
 use realtime_core::{Error, Opening, Scope, ports::Identity, protocol::ErrorCode};
 
-use super::{FULL_RETRY, Problem, Response, bearer, client_address, full};
+use super::{Answer, FULL_RETRY, Problem, bearer, client_address, full};
 use crate::{
     App,
     ws::{Chat, Handshake, Refusal},
@@ -18,22 +18,10 @@ const PROTOCOL: &str = "rt.v1.json";
 /// Opens a WebSocket, or says why not.
 pub(crate) async fn open(
     app: &App,
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    scope: Scope,
-) -> Response {
-    match begin(app, request, peer, scope).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn begin(
-    app: &App,
     mut request: Request<Incoming>,
     peer: SocketAddr,
     scope: Scope,
-) -> Result<Response, Problem> {
+) -> Answer {
     let handshake = Handshake::check(&mut request, app.origins(), PROTOCOL)?;
     let headers = request.headers();
     let address = client_address(headers, peer.ip(), app.config().server.trust_forwarded_for);
@@ -66,16 +54,11 @@ async fn identify(app: &App, token: Option<&str>) -> Result<Option<Identity>, Pr
     let Some(token) = token else {
         return Ok(None);
     };
-    match app.authenticator().authenticate(token).await {
-        Ok(identity) => Ok(Some(identity)),
-        Err(error) => {
-            let challenge = header::HeaderValue::from_static("Bearer");
-            Err(Problem::from(&Error::from(error)).header(header::WWW_AUTHENTICATE, challenge))
-        }
-    }
+    let identity = app.authenticator().authenticate(token).await;
+    Ok(Some(identity.map_err(Error::from)?))
 }
 
-fn full_house(detail: &'static str) -> Problem {
+pub(super) fn full_house(detail: &'static str) -> Problem {
     Problem::new(ErrorCode::Busy, detail).retry_after(FULL_RETRY)
 }
 

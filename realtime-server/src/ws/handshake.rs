@@ -143,7 +143,12 @@ async fn connect<P: Peer>(
     };
     // The bare socket: what hyper has around it is freed.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => drive(parts.io.into_inner(), &parts.read_buf, peer(), settings).await,
+        Ok(parts) => {
+            let connection = drive(parts.io.into_inner(), &parts.read_buf, peer(), settings);
+            // Even empty it may hold all of the 8 KiB that hyper read into.
+            drop(parts.read_buf);
+            connection.await;
+        }
         Err(other) => Box::pin(drive(TokioIo::new(other), &[], peer(), settings)).await,
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 use crate::rows::Columns;
 
 /// The columns in the order in which [`Model::read`] reads them, of `m`.
-pub(crate) const COLUMNS: &str = "m.room_id, m.seq, m.rev, m.id, m.sender_id, m.kind, m.counts, \
+pub(crate) const COLUMNS: &str = "m.room_id, m.seq, m.rev, m.sent_rev, m.id, m.sender_id, m.kind, m.counts, \
     m.client_id, m.fingerprint, m.reply_to_seq, m.sent_at, m.edited_at, \
     m.deleted_at, m.body, m.payload";
 
@@ -17,8 +17,10 @@ pub(crate) struct Model {
     pub(crate) room_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) seq: i64,
+    /// The change that last touched it.
     pub(crate) rev: i64,
-    #[sea_orm(unique)]
+    /// The change by which it was sent. Grows with `seq`.
+    pub(crate) sent_rev: i64,
     pub(crate) id: Uuid,
     /// [`PLATFORM`](super::user::PLATFORM), or a user's number.
     pub(crate) sender_id: i64,
@@ -48,6 +50,7 @@ impl Model {
             room_id: columns.next()?,
             seq: columns.next()?,
             rev: columns.next()?,
+            sent_rev: columns.next()?,
             id: columns.next()?,
             sender_id: columns.next()?,
             kind: columns.next()?,

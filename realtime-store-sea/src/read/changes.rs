@@ -6,6 +6,7 @@ use realtime_core::{
     limits::{CHANGES_PAGE, page_rows},
     message::Message,
     participant::Participant,
+    room::Room,
     seq::Rev,
     store::{ChangeSet, StoreError},
 };
@@ -17,7 +18,7 @@ use crate::{
     entity::{message, participant, room},
     error::{damaged, failed},
     query::{Query, Snapshot},
-    rows::{self, Columns},
+    rows::{self, Columns, single},
 };
 
 /// The newest `rev` of each topic.
@@ -82,7 +83,7 @@ pub(crate) async fn changes(
         return Ok(set);
     }
     let range = Range { room, after, end };
-    set.messages = messages(&query, &range).await?;
+    set.messages = messages(&query, &range, &row).await?;
     set.participants = participants(&query, &range, receipt_rev).await?;
     let room_changed = after < row.meta_rev && row.meta_rev <= end;
     set.room = room_changed.then_some(row);
@@ -117,17 +118,77 @@ pub(crate) async fn room_row<C: ConnectionTrait>(
         .transpose()
 }
 
+/// The messages whose newest change lies in the range.
+///
+/// Those that were rewritten have an index by `rev`. Those that were only sent have
+/// none, which makes sending cheaper by one tree: their `rev` grows with their `seq`,
+/// so that the first one of the range is found by halving.
 async fn messages<C: ConnectionTrait>(
     query: &Query<'_, C>,
     range: &Range,
+    room: &Room,
 ) -> Result<Vec<Message>, StoreError> {
+    let first = first_sent_after(query, range, room).await?;
+    let most = stored(range.end.since(range.after));
+    let columns = format!("{}, u.external_id, u.display_name", message::COLUMNS);
+    let named = "LEFT JOIN rt_user u ON u.id = m.sender_id";
     let sql = format!(
-        "SELECT {}, u.external_id, u.display_name FROM rt_message m \
-         LEFT JOIN rt_user u ON u.id = m.sender_id \
-         WHERE m.room_id = ? AND m.rev BETWEEN ? AND ? ORDER BY m.rev",
-        message::COLUMNS
+        "SELECT {columns} FROM rt_message m {named} \
+         WHERE m.room_id = ? AND m.seq BETWEEN ? AND ? AND m.sent_rev <= ? AND m.rev = m.sent_rev \
+         UNION ALL SELECT {columns} FROM rt_message m {named} \
+         WHERE m.room_id = ? AND m.rev BETWEEN ? AND ? AND m.rev <> m.sent_rev"
     );
-    each_message(&query.all(&sql, range.values()).await?)
+    let [id, begin, end] = range.values();
+    let last = first.saturating_add(most).saturating_sub(1);
+    let values = [
+        id.clone(),
+        first.into(),
+        last.into(),
+        end.clone(),
+        id,
+        begin,
+        end,
+    ];
+    let mut found = each_message(&query.all(&sql, values).await?)?;
+    found.sort_unstable_by_key(|message| message.rev);
+    Ok(found)
+}
+
+/// The place of the first message that was sent after the range begins; the one after
+/// the newest, if there is none.
+async fn first_sent_after<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    range: &Range,
+    room: &Room,
+) -> Result<i64, StoreError> {
+    let end = room.last_seq.next();
+    // No more messages can have been sent since than there were changes.
+    let since = room.rev.since(range.after);
+    let begin = end.get().saturating_sub(since).max(room.first_seq.get());
+    if begin >= end.get() {
+        return Ok(stored(end.get()));
+    }
+    let sql = format!(
+        "WITH RECURSIVE half(low, high) AS (\
+         SELECT {int}, {int} UNION ALL \
+         SELECT CASE WHEN m.sent_rev > ? THEN half.low ELSE m.seq + 1 END, \
+         CASE WHEN m.sent_rev > ? THEN m.seq ELSE half.high END \
+         FROM half {join} rt_message m \
+         ON m.room_id = ? AND m.seq = {middle} WHERE half.low < half.high) \
+         SELECT half.low FROM half WHERE half.low >= half.high",
+        int = query.dialect.integer(),
+        join = query.dialect.lookup(),
+        middle = query.dialect.halved("half.low + half.high"),
+    );
+    let after = stored(range.after.get());
+    let values = [
+        stored(begin).into(),
+        stored(end.get()).into(),
+        after.into(),
+        after.into(),
+        range.room.as_uuid().into(),
+    ];
+    single(query.one(&sql, values).await?)?.ok_or_else(|| damaged("a message is missing"))
 }
 
 /// Rows of messages with the sender's id and name.

@@ -344,10 +344,11 @@ fn seat_membership(seat: &Seat, number: i64) -> [Value; 7] {
     ]
 }
 
-const MESSAGE: [&str; 15] = [
+const MESSAGE: [&str; 16] = [
     "room_id",
     "seq",
     "rev",
+    "sent_rev",
     "id",
     "sender_id",
     "kind",
@@ -362,7 +363,7 @@ const MESSAGE: [&str; 15] = [
     "payload",
 ];
 
-fn whole_message(row: &MessageRow) -> [Value; 15] {
+fn whole_message(row: &MessageRow) -> [Value; 16] {
     let message = &*row.message;
     let counts = match message.kind {
         MessageKind::Text => true,
@@ -372,6 +373,7 @@ fn whole_message(row: &MessageRow) -> [Value; 15] {
         message.room.as_uuid().into(),
         position(message.seq),
         stored(message.rev.get()).into(),
+        stored(row.sent_rev.get()).into(),
         message.id.as_uuid().into(),
         row.sender.into(),
         message.kind.code().into(),

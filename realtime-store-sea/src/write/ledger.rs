@@ -75,6 +75,7 @@ pub(super) struct Seat {
 pub(super) struct MessageRow {
     pub(super) message: Arc<Message>,
     pub(super) sender: i64,
+    pub(super) sent_rev: Rev,
     pub(super) fingerprint: Option<i64>,
     pub(super) fate: Fate,
 }

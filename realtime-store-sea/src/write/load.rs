@@ -271,6 +271,7 @@ fn add_message(
     let row = MessageRow {
         message: Arc::new(message),
         sender: row.sender_id,
+        sent_rev: codes::rev(row.sent_rev)?,
         fingerprint: row.fingerprint,
         fate: Fate::Stored,
     };

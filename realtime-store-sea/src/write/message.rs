@@ -104,6 +104,7 @@ impl Ledger<'_> {
         let row = MessageRow {
             message: message.clone(),
             sender: number,
+            sent_rev: message.rev,
             fingerprint: accepted.fingerprint,
             fate: Fate::New,
         };

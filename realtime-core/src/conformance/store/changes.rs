@@ -135,6 +135,7 @@ pub async fn pages_join_without_a_seam(store: SharedBackend) {
         while !pages.complete {
             let page = room.changes(pages.rev.get(), limit).await;
             assert!(page.rev.since(pages.rev) <= u64::from(limit));
+            assert!(page.rev > pages.rev, "each page leads further");
             pages.messages.extend(page.messages);
             pages.participants.extend(page.participants);
             pages.room = pages.room.or(page.room);

@@ -350,6 +350,7 @@ impl Place<'_> {
         let mut after = Seq::ZERO;
         loop {
             let page = self.history(Window::After(after), u32::MAX).await;
+            assert!(!page.has_newer || !page.messages.is_empty());
             for message in &page.messages {
                 assert!(
                     message.seq.follows(after),

@@ -378,5 +378,6 @@ async fn all_participants(house: &House, room: crate::id::RoomId) -> Vec<String>
             return all;
         }
         all.extend(page.iter().map(|one| one.user.as_str().to_owned()));
+        assert!(all.len() <= MANY, "nobody is told twice");
     }
 }

@@ -22,7 +22,7 @@ crate::store_conformance!(Arc::new(MemoryStore::default()) as SharedBackend);
 /// Batches of at most so many changes.
 const BATCH: usize = 6;
 /// Batches of one history, at most.
-const HISTORY: usize = 60;
+const HISTORY: usize = 40;
 
 fn histories() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let batch = prop::collection::vec(any::<Step>(), 1..=BATCH);
@@ -35,7 +35,7 @@ fn block_on<T>(test: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// The reference tells what a replay of all that was ever accepted tells.
     #[test]

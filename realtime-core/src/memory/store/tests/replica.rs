@@ -6,7 +6,7 @@ use crate::{
     conformance::store::script::{Script, Step},
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
-    message::Message,
+    message::{Message, MessageChange},
     participant::Participant,
     seq::{Rev, Seq},
     store::{Backend, ChangeSet},
@@ -93,9 +93,9 @@ impl Replica {
         }
     }
 
-    /// A new message moves its sender's pointers along, as the store does.
+    /// A message told as it was sent moves its sender's pointers along, as the store does.
     fn hears_message(&mut self, message: Message) {
-        let new = !self.messages.contains_key(&message.seq);
+        let new = message.change() == MessageChange::Sent;
         let sender = message.sender.user();
         if let Some(sender) = sender.and_then(|sender| self.people.get_mut(sender))
             && new

@@ -1,0 +1,50 @@
+//! Who talks, and where.
+
+use realtime_core::{
+    Limits, Realtime,
+    change::{NewParticipant, NewRoom},
+    id::{RoomId, UserId},
+    participant::Role,
+    room::RoomKind,
+};
+
+/// Rations that nobody reaches: they are for people, not for benches.
+const PLENTY: u32 = 1_000_000_000;
+
+/// The production limits, but for what rations people.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        messages_per_second: PLENTY,
+        message_burst: PLENTY,
+        commands_per_second: PLENTY,
+        command_burst: PLENTY,
+        ..Limits::default()
+    }
+}
+
+/// Users by number.
+pub(crate) fn users(count: usize) -> Vec<UserId> {
+    let named = |number| UserId::parse(&format!("user-{number}"));
+    (0..count)
+        .map(|number| named(number).expect("a short name is a user id"))
+        .collect()
+}
+
+/// Opens a room with these people in it.
+pub(crate) async fn open(realtime: &Realtime, people: &[UserId]) -> RoomId {
+    let member = |user: &UserId| NewParticipant {
+        user: user.clone(),
+        role: Role::Member,
+        name: None,
+    };
+    let room = NewRoom {
+        kind: RoomKind::Group,
+        subject: None,
+        key: None,
+        title: None,
+        metadata: None,
+        participants: people.iter().map(member).collect(),
+    };
+    let opened = realtime.open(room).await;
+    opened.expect("the store takes a room").room.id
+}

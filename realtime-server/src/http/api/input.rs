@@ -1,0 +1,55 @@
+//! What bodies have in common.
+
+use realtime_core::{
+    change::NewParticipant,
+    id::UserId,
+    participant::Role,
+    room::{Metadata, RoomKind},
+};
+use serde::{Deserialize, Deserializer};
+
+/// How many people a direct room is for.
+const PAIR: usize = 2;
+
+/// Somebody to be put into a room.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    #[serde(default)]
+    pub(crate) role: Role,
+    pub(crate) name: Option<String>,
+}
+
+impl From<Person> for NewParticipant {
+    fn from(person: Person) -> Self {
+        let Person { user, role, name } = person;
+        Self { user, role, name }
+    }
+}
+
+/// A room to be opened.
+#[derive(Debug, Deserialize)]
+pub(super) struct RoomInput {
+    pub(super) kind: Option<RoomKind>,
+    pub(super) participants: Vec<Person>,
+    pub(super) title: Option<String>,
+    pub(super) metadata: Option<Metadata>,
+}
+
+impl crate::http::body::Input for RoomInput {}
+
+/// The kind that was asked for, or the one that fits so many people.
+pub(super) fn kind_for(asked: Option<RoomKind>, people: usize) -> RoomKind {
+    asked.unwrap_or(if people == PAIR {
+        RoomKind::Direct
+    } else {
+        RoomKind::Group
+    })
+}
+
+/// A field that is there, `null` included: tells "remove" from "leave".
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
