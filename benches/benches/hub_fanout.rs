@@ -12,7 +12,7 @@ mod drafts;
 mod rooms;
 
 use std::{
-    cell::{Cell, LazyCell},
+    cell::LazyCell,
     future::poll_fn,
     sync::{
         Arc,
@@ -58,15 +58,15 @@ struct Room {
     realtime: Realtime,
     id: RoomId,
     sender: UserId,
-    turn: Cell<u64>,
+    turn: AtomicU64,
 }
 
 impl Room {
     /// Opens a room, and a connection for everybody in it.
     async fn open(members: usize) -> (Self, Vec<Connection>) {
         let people = rooms::users(members);
-        let builder = Realtime::builder(Arc::new(MemoryStore::default()));
-        let realtime = builder.limits(rooms::limits()).start().await;
+        let store = Arc::new(MemoryStore::default());
+        let realtime = Realtime::builder(store).start().await;
         let realtime = realtime.expect("the memory answers");
         let id = rooms::open(&realtime, &people).await;
         let listening = people.iter().map(|user| listen(&realtime, user));
@@ -75,16 +75,16 @@ impl Room {
             realtime,
             id,
             sender: people[0].clone(),
-            turn: Cell::new(0),
+            turn: AtomicU64::new(0),
         };
         (room, connections)
     }
 
     /// Sends messages without waiting for one before the next.
     async fn send(&self, messages: u64) {
-        let turns = self.turn.get()..self.turn.get() + messages;
-        self.turn.set(turns.end);
-        let drafts = turns.map(|turn| drafts::draft(self.id, &self.sender, turn));
+        let first = self.turn.fetch_add(messages, Ordering::Relaxed);
+        let drafts =
+            (first..first + messages).map(|turn| drafts::draft(self.id, &self.sender, turn));
         for sent in join_all(drafts.map(|draft| self.realtime.send(draft))).await {
             assert!(!sent.expect("the memory takes it").duplicate);
         }

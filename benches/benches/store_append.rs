@@ -50,7 +50,7 @@ enum Grouping {
 
 impl Grouping {
     fn limits(self) -> Limits {
-        let limits = rooms::limits();
+        let limits = Limits::default();
         let commit_batch = match self {
             Self::On => limits.commit_batch,
             Self::Off => 1,

@@ -111,9 +111,7 @@ impl ChangeSet {
         if let Some(room) = self.room {
             told.insert(room.meta_rev, (room.id, RoomChange::Room(Box::new(room))));
         }
-        // Those with a place of their own first; then by `rev`, so that nobody takes
-        // the only place before another's message.
-        let (shared, own): (Vec<_>, Vec<_>) = self
+        let (mut shared, own): (Vec<_>, Vec<_>) = self
             .participants
             .into_iter()
             .filter(|participant| participant.rev > Rev::FIRST)
@@ -122,6 +120,9 @@ impl ChangeSet {
             let (rev, room) = (participant.rev, participant.room);
             told.insert(rev, (room, membership_or_receipt(participant, after)));
         }
+        // Newcomers first, as each has a place; then by `rev`, so that nobody takes
+        // the only place before another's message.
+        shared.sort_by_key(|participant| participant.member_rev <= after);
         for participant in shared {
             let place = free_place(&told, &participant, after);
             if let Some(rev) = place {
@@ -164,11 +165,12 @@ fn free_place(
     participant: &Participant,
     after: Rev,
 ) -> Option<Rev> {
+    let after = after.max(Rev::FIRST);
     let joined = participant.member_rev;
     if joined > after && !told.contains_key(&joined) {
         return Some(joined);
     }
-    (after.get() + 1..participant.rev.get())
+    (after.next().get()..participant.rev.get())
         .rev()
         .map(Rev::new)
         .find(|rev| !told.contains_key(rev))
@@ -402,3 +404,6 @@ impl<T: Store + Catalog + ?Sized> Backend for T {}
 
 /// A shared backend.
 pub type SharedBackend = Arc<dyn Backend>;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod admission;
 mod app;
 pub mod auth;
 pub mod config;
+pub mod demo;
 pub mod http;
 mod identity;
 mod server;

@@ -2,15 +2,20 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use realtime_core::{Realtime, ports::Authenticator};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use crate::{
     App,
@@ -18,7 +23,7 @@ use crate::{
     handle,
     http::{
         ACCEPT_PAUSE, BACKLOG, BUFFER_BYTES, FAREWELL, FINISH_REQUESTS, HEAD_BYTES, HEADERS,
-        HTTP_CONNECTIONS,
+        HTTP_CONNECTIONS, HttpPlace, listen_for_operators,
     },
 };
 
@@ -46,6 +51,8 @@ pub struct Server {
     app: App,
     listener: TcpListener,
     local_addr: SocketAddr,
+    /// For metrics and health, if they have an address of their own.
+    operators: Option<TcpListener>,
     http: http1::Builder,
     /// Connections that are not WebSockets; waited for at the end.
     connections: TaskTracker,
@@ -65,13 +72,15 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let address = config.server.listen;
         let failed = |source| ServerError::Listen { address, source };
-        let listener = listen(address).map_err(failed)?;
+        let listener = listen(address)?;
         let local_addr = listener.local_addr().map_err(failed)?;
+        let operators = config.server.metrics_listen.map(listen).transpose()?;
         Ok(Self {
             http: http_settings(&config),
             app: App::new(config, realtime, authenticator),
             listener,
             local_addr,
+            operators,
             connections: TaskTracker::new(),
             places: Arc::new(Semaphore::new(HTTP_CONNECTIONS)),
         })
@@ -82,6 +91,11 @@ impl Server {
         self.local_addr
     }
 
+    /// Where metrics are served, if they have an address of their own.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.operators.as_ref()?.local_addr().ok()
+    }
+
     /// What requests share.
     pub const fn app(&self) -> &App {
         &self.app
@@ -90,12 +104,19 @@ impl Server {
     /// Serves until `shutdown` is cancelled, then goes away in good order: no longer
     /// ready, nothing more accepted, requests under way finished, clients told to
     /// come back later, what was accepted stored. Takes at most the configured
-    /// `drain_timeout`.
+    /// `drain_timeout`. A WebSocket that has not said `connect` yet is not told; it
+    /// ends with the process, or with its `connect_timeout`.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropping it cuts all connections.
-    pub async fn serve(self, shutdown: CancellationToken) {
+    pub async fn serve(mut self, shutdown: CancellationToken) {
         let pace = Pace::new(self.app.config().limits.connects_per_second);
+        let operators = self.operators.take();
+        // To the very end: whoever runs this wants to see it go.
+        let operators = operators.map(|listener| {
+            let app = self.app.clone();
+            AbortOnDropHandle::new(tokio::spawn(listen_for_operators(listener, app)))
+        });
         shutdown.run_until_cancelled(self.accept(pace)).await;
         let Self {
             app,
@@ -112,6 +133,7 @@ impl Server {
         {
             tracing::warn!(?patience, "stopped before everything was finished");
         }
+        drop(operators);
     }
 
     async fn accept(&self, mut pace: Pace) {
@@ -134,12 +156,18 @@ impl Server {
     fn start(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // Small frames must leave at once; a socket that refuses is on its way out.
         let _ = stream.set_nodelay(true);
+        limit_stall(&stream, self.app.config().server.stall_timeout);
         let stopping = self.app.stopping().clone();
         let app = self.app.clone();
-        let service = service_fn(move |request| {
-            let app = app.clone();
-            async move { Ok::<_, Infallible>(handle(app, request, peer).await) }
-        });
+        let place = HttpPlace::new(place);
+        let service = {
+            let place = place.clone();
+            service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(place.clone());
+                let app = app.clone();
+                async move { Ok::<_, Infallible>(handle(app, request, peer).await) }
+            })
+        };
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let connection = connection.with_upgrades();
         self.connections.spawn(async move {
@@ -154,7 +182,7 @@ impl Server {
             if let Err(error) = ended {
                 tracing::debug!(%error, "an HTTP connection broke");
             }
-            drop(place);
+            place.leave();
         });
     }
 }
@@ -188,7 +216,11 @@ async fn go_away(app: &App, connections: &TaskTracker) {
     tracing::info!("stopped");
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    try_listen(address).map_err(|source| ServerError::Listen { address, source })
+}
+
+fn try_listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
     } else {
@@ -200,6 +232,20 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
+
+/// Lets the kernel end a connection whose peer takes nothing of what is sent to it:
+/// hyper would wait for ever. WebSockets have the same limit and say goodbye before, so
+/// that this is twice as long.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_stall(stream: &TcpStream, patience: Duration) {
+    let socket = SockRef::from(stream);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(patience.saturating_mul(2))) {
+        tracing::debug!(%error, "a connection may stall");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_stall(_: &TcpStream, _: Duration) {}
 
 fn http_settings(config: &Config) -> http1::Builder {
     let mut http = http1::Builder::new();

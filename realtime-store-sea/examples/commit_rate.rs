@@ -1,6 +1,6 @@
-//! What a batch of messages costs: milliseconds of wall time and of CPU (all threads
-//! of the process, so the database's too) for batches of 1, 8, 64 and 512, once all
-//! into one room and once each message into a room of its own.
+//! What a batch of messages costs: milliseconds of CPU (all threads of the process, so
+//! the database's too) and of wall time for batches of 1, 8, 64 and 512; all into one
+//! room of 64, each message into a room of its own, and messages with receipts.
 //!
 //! ```sh
 //! cargo run --release -p realtime-store-sea --example commit_rate [directory [batch]]
@@ -24,7 +24,7 @@ use realtime_core::{
     participant::Role,
     room::RoomKind,
     seq::Seq,
-    store::Store,
+    store::{Outcome, Store},
     time::Timestamp,
 };
 use realtime_store_sea::{SeaOptions, SeaStore};
@@ -34,6 +34,8 @@ use uuid::Uuid;
 const SIZES: [usize; 4] = [1, 8, 64, 512];
 /// Rooms and, in each, a sender and a reader.
 const ROOMS: usize = 512;
+/// People in the one room.
+const HALL: usize = 64;
 /// How long each figure is measured: long against the tick of the CPU clock.
 const SPAN: Duration = Duration::from_secs(3);
 /// Bytes of a message: a sentence or two.
@@ -58,24 +60,25 @@ async fn measure(file: &std::path::Path) -> Result<(), Failure> {
     let store = SeaStore::connect(&url, SeaOptions::default()).await?;
     println!("{:?}", store.durability());
     let rooms = open_rooms(&store).await?;
-    println!("kind                 batch   wall ms    cpu ms   messages/s  MiB of log");
-    for (name, spread) in [("sends, one room", 1), ("sends, own rooms", ROOMS)] {
-        for size in sizes() {
-            let batch = || -> Result<Vec<Change>, Failure> {
-                (0..size).map(|n| send(&rooms[n % spread])).collect()
-            };
-            let figures = run(&store, size, batch).await?;
-            println!("{name:<18} {figures} {:>8}", log_mib(file));
-        }
-    }
+    let hall = open_hall(&store).await?;
+    println!(
+        "{:<22} {:>6} {:>8} {:>8} {:>8} {:>8} {:>10} {:>8}",
+        "", "batch", "cpu ms", "p50 ms", "p99 ms", "max ms", "changes/s", "log MiB"
+    );
     for size in sizes() {
-        let batch = || -> Result<Vec<Change>, Failure> {
+        let one_room = || (0..size).map(|n| send(&hall[n % hall.len()])).collect();
+        let figures = run(&store, size, one_room).await?;
+        println!("{:<22} {figures} {:>8}", "sends to one room", log_mib(file));
+        let own_rooms = || (0..size).map(|n| send(&rooms[n % ROOMS])).collect();
+        let figures = run(&store, size, own_rooms).await?;
+        println!("{:<22} {figures} {:>8}", "sends to own rooms", log_mib(file));
+        let receipts = || {
             (0..size.div_ceil(2))
                 .flat_map(|n| [send(&rooms[n]), mark(&rooms[n])])
                 .collect()
         };
-        let figures = run(&store, size, batch).await?;
-        println!("{:<18} {figures} {:>8}", "sends and marks", log_mib(file));
+        let figures = run(&store, size, receipts).await?;
+        println!("{:<22} {figures} {:>8}", "sends and receipts", log_mib(file));
     }
     store.close().await?;
     Ok(())
@@ -96,13 +99,13 @@ struct Talk {
 
 async fn open_rooms(store: &SeaStore) -> Result<Vec<Talk>, Failure> {
     let mut people = Vec::new();
-    let mut opened = Vec::new();
+    let mut openings = Vec::new();
     for n in 0..ROOMS {
         let pair = [
             UserId::parse(&format!("sender-{n}"))?,
             UserId::parse(&format!("reader-{n}"))?,
         ];
-        opened.push(Change::Open(NewRoom {
+        openings.push(Change::Open(NewRoom {
             kind: RoomKind::Direct,
             subject: None,
             key: None,
@@ -112,19 +115,52 @@ async fn open_rooms(store: &SeaStore) -> Result<Vec<Talk>, Failure> {
         }));
         people.push(pair);
     }
-    let outcomes = store.commit(now(), &opened).await?;
+    let outcomes = store.commit(now(), &openings).await?;
     let mut talks = Vec::new();
     for (outcome, [sender, reader]) in outcomes.into_iter().zip(people) {
-        let Answer::Room { room, .. } = outcome?.answer else {
-            return Err("a room was not opened".into());
-        };
         talks.push(Talk {
-            room: room.id,
+            room: opened(outcome)?,
             sender,
             reader,
         });
     }
     Ok(talks)
+}
+
+/// One room, and for each of its members a sender with the next as reader.
+async fn open_hall(store: &SeaStore) -> Result<Vec<Talk>, Failure> {
+    let people: Vec<UserId> = (0..HALL)
+        .map(|n| UserId::parse(&format!("member-{n}")))
+        .collect::<Result<_, _>>()?;
+    let room = NewRoom {
+        kind: RoomKind::Group,
+        subject: None,
+        key: None,
+        title: None,
+        metadata: None,
+        participants: people.iter().map(newcomer).collect(),
+    };
+    let room = opened(store.commit(now(), &[Change::Open(room)]).await?.remove(0))?;
+    let readers = people.iter().cycle().skip(1);
+    Ok(people
+        .iter()
+        .zip(readers)
+        .map(|(sender, reader)| Talk {
+            room,
+            sender: sender.clone(),
+            reader: reader.clone(),
+        })
+        .collect())
+}
+
+fn opened(outcome: Outcome) -> Result<RoomId, Failure> {
+    match outcome?.answer {
+        Answer::Room { room, .. } => Ok(room.id),
+        Answer::Message { .. }
+        | Answer::Pointers { .. }
+        | Answer::Participant { .. }
+        | Answer::Event { .. } => Err("a room was not opened".into()),
+    }
 }
 
 fn newcomer(user: &UserId) -> NewParticipant {
@@ -160,24 +196,32 @@ fn mark(talk: &Talk) -> Result<Change, Failure> {
 async fn run(
     store: &SeaStore,
     size: usize,
-    batch: impl Fn() -> Result<Vec<Change>, Failure>,
+    batch: impl Fn() -> Vec<Result<Change, Failure>>,
 ) -> Result<String, Failure> {
-    let mut busy = Duration::ZERO;
-    let mut rounds = 0_u32;
+    let mut taken = Vec::new();
     let (started, cpu) = (Instant::now(), cpu_time()?);
     while started.elapsed() < SPAN {
-        let changes = batch()?;
+        let changes: Vec<Change> = batch().into_iter().collect::<Result<_, _>>()?;
         let before = Instant::now();
         for outcome in store.commit(now(), &changes).await? {
             outcome?;
         }
-        busy += before.elapsed();
-        rounds += 1;
+        taken.push(before.elapsed());
     }
-    let each = |span: Duration| span.as_secs_f64() * 1e3 / f64::from(rounds);
+    let cpu = cpu_time()?.saturating_sub(cpu);
+    let rounds = u32::try_from(taken.len())?;
+    let busy: Duration = taken.iter().sum();
+    taken.sort_unstable();
+    let ms = |span: Duration| span.as_secs_f64() * 1e3;
+    let share = |percent: usize| ms(taken[(taken.len() - 1) * percent / 100]);
     let rate = f64::from(rounds) * f64::from(u32::try_from(size)?) / busy.as_secs_f64();
-    let (wall, cpu) = (each(busy), each(cpu_time()?.saturating_sub(cpu)));
-    Ok(format!("{size:>7} {wall:>9.3} {cpu:>9.3} {rate:>12.0}"))
+    Ok(format!(
+        "{size:>6} {:>8.3} {:>8.3} {:>8.3} {:>8.3} {rate:>10.0}",
+        ms(cpu) / f64::from(rounds),
+        share(50),
+        share(99),
+        share(100),
+    ))
 }
 
 /// CPU time of all threads of this process so far.

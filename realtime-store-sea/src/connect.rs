@@ -1,7 +1,13 @@
 //! Opening the database: one connection that writes, a few that read, and what
 //! each is told.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use realtime_core::store::StoreError;
 use sea_orm::{
@@ -33,6 +39,8 @@ pub(crate) struct Connections {
     pub(crate) readers: DatabaseConnection,
     /// The one that copies the log into the database; none in memory.
     pub(crate) keeper: Option<DatabaseConnection>,
+    /// How many connections have been the writer.
+    pub(crate) writers: Arc<AtomicU64>,
 }
 
 impl Connections {
@@ -45,7 +53,8 @@ impl Connections {
 
     async fn open_sqlite(url: &str, options: &SeaOptions) -> Result<Self, DbErr> {
         let dialect = Dialect::Sqlite;
-        let writer = open_writer(url, std::env::var("SEA_CACHE").ok().and_then(|c| c.parse().ok()).unwrap_or(options.writer_cache_kib)).await?;
+        let writers = Arc::new(AtomicU64::new(0));
+        let writer = open_writer(url, options.writer_cache_kib, &writers).await?;
         if in_memory(url) {
             // Every connection would be a database of its own.
             return Ok(Self {
@@ -53,16 +62,20 @@ impl Connections {
                 readers: writer.clone(),
                 writer,
                 keeper: None,
+                writers,
             });
         }
-        let reads = Role::Reader;
-        let readers = pool(url, reads, options.readers.get(), options.reader_cache_kib).await?;
-        let keeper = pool(url, Role::Keeper, 1, options.reader_cache_kib).await?;
+        let cache_kib = options.reader_cache_kib;
+        let readers = described(url, Role::Reader, options.readers.get(), cache_kib);
+        let readers = Database::connect(readers).await?;
+        let keeper = described(url, Role::Keeper, 1, cache_kib);
+        let keeper = Database::connect(keeper).await?;
         Ok(Self {
             dialect,
             writer,
             readers,
             keeper: Some(keeper),
+            writers,
         })
     }
 
@@ -89,10 +102,23 @@ fn in_memory(url: &str) -> bool {
 
 /// Turning a new file into a write-ahead database takes a lock for which SQLite
 /// does not wait by itself.
-async fn open_writer(url: &str, cache_kib: u32) -> Result<DatabaseConnection, DbErr> {
+async fn open_writer(
+    url: &str,
+    cache_kib: u32,
+    writers: &Arc<AtomicU64>,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = described(url, Role::Writer, 1, cache_kib);
+    let writers = writers.clone();
+    options.map_sqlx_sqlite_pool_opts(move |pool| {
+        let writers = writers.clone();
+        pool.after_connect(move |_, _| {
+            writers.fetch_add(1, Ordering::AcqRel);
+            Box::pin(async { Ok(()) })
+        })
+    });
     let mut attempts = 1;
     loop {
-        match pool(url, Role::Writer, 1, cache_kib).await {
+        match Database::connect(options.clone()).await {
             Err(error) if is_busy(&error) && attempts < OPEN_ATTEMPTS => {
                 attempts += 1;
                 tokio::time::sleep(OPEN_PAUSE).await;
@@ -102,12 +128,7 @@ async fn open_writer(url: &str, cache_kib: u32) -> Result<DatabaseConnection, Db
     }
 }
 
-async fn pool(
-    url: &str,
-    role: Role,
-    connections: u32,
-    cache_kib: u32,
-) -> Result<DatabaseConnection, DbErr> {
+fn described(url: &str, role: Role, connections: u32, cache_kib: u32) -> ConnectOptions {
     let create = !url.contains("mode=");
     let mut options = ConnectOptions::new(url);
     options
@@ -130,7 +151,7 @@ async fn pool(
             tuned(sqlite, role, cache_kib)
         })
         .map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(is_clean(connection)));
-    Database::connect(options).await
+    options
 }
 
 fn tuned(sqlite: SqliteConnectOptions, role: Role, cache_kib: u32) -> SqliteConnectOptions {
@@ -147,7 +168,6 @@ fn tuned(sqlite: SqliteConnectOptions, role: Role, cache_kib: u32) -> SqliteConn
         // A disk error under a mapped page kills the process instead of being
         // reported, and what is mapped counts as ours.
         .pragma("mmap_size", "0");
-    let sqlite = if let Ok(p) = std::env::var("SEA_PAGE") { sqlite.pragma("page_size", p) } else { sqlite };
     match role {
         Role::Writer => sqlite
             .journal_mode(SqliteJournalMode::Wal)

@@ -21,7 +21,10 @@ use std::fmt::Write;
 use realtime_core::store::StoreError;
 use sea_orm::{
     DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
-    sea_query::{ColumnDef, Expr, IndexCreateStatement, IntoIden, TableCreateStatement},
+    sea_query::{
+        ColumnDef, ConditionalStatement, Expr, IndexCreateStatement, IntoIden,
+        TableCreateStatement,
+    },
 };
 
 use crate::{
@@ -218,6 +221,14 @@ impl Dialect {
             Self::Sqlite => {
                 format!("(SELECT COUNT(*) FROM (SELECT 1 FROM {from_where} LIMIT {cap}))")
             }
+        }
+    }
+
+    /// Asks for a number that changes when another connection has written; none, if
+    /// the database does not know.
+    pub(crate) const fn others_wrote(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("PRAGMA data_version"),
         }
     }
 

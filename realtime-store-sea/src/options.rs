@@ -17,12 +17,12 @@ pub struct SeaOptions {
     /// Connections that read, each a thread and a page cache of its own. Default 4.
     /// A database in memory has one connection for everything.
     pub readers: NonZeroU32,
-    /// KiB of pages that the writing connection caches. Default 32 MiB.
+    /// KiB of pages that the writing connection caches. Default 8 MiB.
     pub writer_cache_kib: u32,
     /// KiB of pages that each reading connection caches. Default 8 MiB.
     pub reader_cache_kib: u32,
     /// Pages (of 4 KiB) in the write-ahead log from which on they are copied into
-    /// the database in the background. Default 4,096: 16 MiB.
+    /// the database in the background. Default 8,192: 32 MiB.
     pub checkpoint_pages: u32,
     /// Where the ids of new rooms and messages come from. Default: UUIDv7.
     pub ids: Arc<dyn IdGenerator>,

@@ -13,6 +13,7 @@ use realtime_core::{
     time::Timestamp,
 };
 use sea_orm::DatabaseConnection;
+use tokio::sync::Mutex;
 
 use crate::{
     checkpoint::Keeper,
@@ -21,7 +22,8 @@ use crate::{
     migration,
     options::SeaOptions,
     query::{Query, Snapshot},
-    read, transaction, write,
+    read, transaction,
+    write::{self, Ledger, memory::Memory},
 };
 
 /// A [`Store`] and [`Catalog`](realtime_core::store::Catalog) in an SQL database.
@@ -34,6 +36,8 @@ pub struct SeaStore {
     incarnation: Incarnation,
     ids: Arc<dyn IdGenerator>,
     keeper: Option<Keeper>,
+    /// Belongs to who writes: batches wait here for each other.
+    memory: Mutex<Memory>,
 }
 
 impl SeaStore {
@@ -64,6 +68,7 @@ impl SeaStore {
             incarnation,
             ids: options.ids,
             keeper,
+            memory: Mutex::default(),
         })
     }
 
@@ -128,8 +133,16 @@ impl Store for SeaStore {
             return Ok(Vec::new());
         }
         let dialect = self.connections.dialect;
+        // Taken out: if this fails or is dropped, nothing is remembered.
+        let mut slot = self.memory.lock().await;
+        let memory = std::mem::take(&mut *slot);
         let open = transaction::begin(&self.connections).await?;
-        let applied = match write::apply(&open, dialect, &*self.ids, now, changes).await {
+        let ledger = Ledger::new(&*self.ids, now);
+        let applied = async {
+            let memory = memory.at(transaction::version(&open, &self.connections).await?);
+            write::apply(&open, dialect, memory, ledger, changes).await
+        };
+        let applied = match applied.await {
             Ok(applied) => applied,
             Err(error) => {
                 transaction::abandon(open).await;
@@ -142,6 +155,7 @@ impl Store for SeaStore {
                 keeper.committed();
             }
         }
+        *slot = applied.memory;
         Ok(applied.outcomes)
     }
 

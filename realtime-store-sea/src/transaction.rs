@@ -1,11 +1,16 @@
 //! Transactions that write: the one way in, and the ways out.
 
+use std::sync::atomic::Ordering;
+
 use realtime_core::store::StoreError;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 
 use crate::{
     connect::Connections,
     error::{at_commit, failed},
+    query::Query,
+    rows::single,
+    write::memory::Version,
 };
 
 /// Waits for the writing connection and for the database's write lock.
@@ -15,6 +20,26 @@ pub(crate) async fn begin(connections: &Connections) -> Result<DatabaseTransacti
         .begin_with_options(connections.dialect.to_write())
         .await
         .map_err(failed)
+}
+
+/// Which state of the database the transaction found, if the database can tell.
+pub(crate) async fn version(
+    transaction: &DatabaseTransaction,
+    connections: &Connections,
+) -> Result<Option<Version>, StoreError> {
+    let dialect = connections.dialect;
+    let Some(sql) = dialect.others_wrote() else {
+        return Ok(None);
+    };
+    let query = Query {
+        db: transaction,
+        dialect,
+    };
+    let counter: Option<i64> = single(query.one(sql, []).await?)?;
+    Ok(counter.map(|counter| Version {
+        connection: connections.writers.load(Ordering::Acquire),
+        counter,
+    }))
 }
 
 /// Makes what was written durable.

@@ -123,6 +123,25 @@ impl Client {
         in_time("sending", self.stream.write_all(bytes)).await
     }
 
+    /// Sends bytes until all are taken, or none for `patience`; tells how many were.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub async fn send_until_stuck(
+        &mut self,
+        bytes: &[u8],
+        patience: Duration,
+    ) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match timeout(patience, self.stream.write(&bytes[sent..])).await {
+                Ok(written) => sent += written?,
+                Err(_) => break,
+            }
+        }
+        Ok(sent)
+    }
+
     /// Sends a frame.
     ///
     /// # Errors

@@ -1,26 +1,12 @@
 //! Who talks, and where.
 
 use realtime_core::{
-    Limits, Realtime,
+    Realtime,
     change::{NewParticipant, NewRoom},
     id::{RoomId, UserId},
     participant::Role,
     room::RoomKind,
 };
-
-/// Rations that nobody reaches: they are for people, not for benches.
-const PLENTY: u32 = 1_000_000_000;
-
-/// The production limits, but for what rations people.
-pub(crate) fn limits() -> Limits {
-    Limits {
-        messages_per_second: PLENTY,
-        message_burst: PLENTY,
-        commands_per_second: PLENTY,
-        command_burst: PLENTY,
-        ..Limits::default()
-    }
-}
 
 /// Users by number.
 pub(crate) fn users(count: usize) -> Vec<UserId> {

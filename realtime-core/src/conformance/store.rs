@@ -289,6 +289,9 @@ mod tests {
         let mut cases = BTreeSet::new();
         for entry in fs::read_dir(cases_in).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let module = path.file_stem().unwrap().to_str().unwrap();
             let source = fs::read_to_string(&path).unwrap();
             for line in source.lines() {

@@ -185,6 +185,14 @@ impl Connection {
         let hub = &self.realtime.inner().hub;
         for view in &look.views {
             let held = wanted.get(&view.room.id).copied().flatten();
+            // The opening of a large room is one change of thousands of rows.
+            let held = held.map(|held| {
+                if held.is_zero() && !view.room.is_small() {
+                    Rev::new(u64::MAX)
+                } else {
+                    held
+                }
+            });
             let join = Join {
                 subscriber,
                 role: view.me.role,

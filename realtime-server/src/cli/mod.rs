@@ -1,7 +1,9 @@
 //! The commands: a file for each.
 
 mod check;
+mod demo;
 mod logging;
+mod openapi;
 mod serve;
 mod token;
 
@@ -38,6 +40,11 @@ enum Command {
     Token(token::TokenArgs),
     /// Checks the configuration and prints everything that is wrong with it.
     Check(Flags),
+    /// Prints the OpenAPI document of the REST calls.
+    Openapi,
+    /// Runs everything in one process, with a job whose client and cleaner can talk:
+    /// prints a link for each.
+    Demo(demo::DemoArgs),
 }
 
 /// What the command line sets of the configuration.
@@ -111,6 +118,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(flags) => serve::run(flags),
         Command::Token(args) => token::run(args),
         Command::Check(flags) => check::run(flags),
+        Command::Openapi => openapi::run(),
+        Command::Demo(args) => demo::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

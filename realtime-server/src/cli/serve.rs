@@ -23,7 +23,7 @@ use super::{Failure, Flags, logging, print};
 pub(super) const NO_REDIS: &str = "redis.url is set, but this build has no Redis yet: \
     run one server, without --redis and REALTIME_REDIS__URL";
 /// How long tasks that were told to end may take when the process does.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+pub(super) const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// Connections to the database that do not read: one writes, one keeps the log short.
 const NOT_READING: u32 = 2;
 /// The exit code of a process that was told twice to stop.
@@ -44,7 +44,7 @@ pub(super) fn run(flags: Flags) -> Result<(), Failure> {
     served
 }
 
-fn start_runtime() -> Result<Runtime, Failure> {
+pub(super) fn start_runtime() -> Result<Runtime, Failure> {
     runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -97,7 +97,7 @@ async fn open_store(database: &Database) -> Result<Arc<SeaStore>, Failure> {
 }
 
 /// Cancelled by the first SIGTERM or SIGINT; the second ends the process at once.
-fn stop_signals() -> Result<CancellationToken, Failure> {
+pub(super) fn stop_signals() -> Result<CancellationToken, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::of("cannot listen to signals", &error));
     let mut terminate = listen(SignalKind::terminate())?;

@@ -26,7 +26,7 @@ section! {
     Server in "server" {
         /// Where to listen. Port 0 takes a free one and prints it.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
-        /// Where to serve /metrics, /healthz and /readyz besides; empty: only at `listen`.
+        /// Where to serve /metrics, and /healthz and /readyz besides; empty: all at `listen`.
         metrics_listen: Option<SocketAddr> = None;
         /// Browser origins that may connect, such as `https://app.example`. Empty: only
         /// pages of this server itself (Origin equals Host). "*": all.

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body, Incoming};
 use realtime_core::protocol::ErrorCode;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,15 +26,72 @@ pub(crate) trait Input: DeserializeOwned {
     const MAY_BE_MISSING: bool = false;
 }
 
+/// A body on its way. What nobody reads of it is read and thrown away beside the
+/// answer: hyper would close the connection under a client that is about to use it
+/// again, or is still writing and would not see why it was refused.
+#[derive(Debug)]
+pub(crate) struct Payload(Option<Incoming>);
+
+impl Payload {
+    pub(crate) const fn new(body: Incoming) -> Self {
+        Self(Some(body))
+    }
+
+    fn is_missing(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn announced(&self) -> usize {
+        let lower = self.0.as_ref().map_or(0, |body| body.size_hint().lower());
+        usize::try_from(lower).unwrap_or(usize::MAX)
+    }
+
+    /// The next part; `None` at the end.
+    async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        let frame = self.0.as_mut()?.frame().await?;
+        Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+
+    /// Leaves it to hyper to close the connection.
+    fn abandon(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if self.is_missing() {
+            return;
+        }
+        if let Some(body) = self.0.take() {
+            throw_away(body);
+        }
+    }
+}
+
+/// Reads on for a while. Whoever sends on after that sees a reset.
+fn throw_away(mut body: Incoming) {
+    let draining = async move {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    tokio::spawn(timeout(DRAIN_TIME, draining));
+}
+
 /// Reads a body and makes `T` of it.
 pub(crate) async fn read<T: Input>(
     head: &Parts,
-    body: Incoming,
+    body: Payload,
     limits: &Limits,
 ) -> Result<T, Problem> {
     check_encoding(&head.headers)?;
-    let is_missing = body.is_end_stream();
-    if is_missing && T::MAY_BE_MISSING {
+    if body.is_missing() && T::MAY_BE_MISSING {
         return parse(b"{}", limits.json_depth);
     }
     check_content_type(&head.headers)?;
@@ -68,28 +125,24 @@ fn unsupported(detail: &'static str) -> Problem {
     Problem::bad_request(detail).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
-async fn collect(head: &Parts, mut body: Incoming, max: usize) -> Result<Bytes, Problem> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+async fn collect(head: &Parts, mut body: Payload, max: usize) -> Result<Bytes, Problem> {
+    let announced = body.announced();
     if announced > max {
-        // Who waits for a go-ahead has not sent it and will not.
-        if !head.headers.contains_key(header::EXPECT) {
-            throw_away(body);
+        // Who waits for a go-ahead has not sent it, and will not.
+        if head.headers.contains_key(header::EXPECT) {
+            body.abandon();
         }
         return Err(too_large(max));
     }
     let deadline = Instant::now() + BODY_TIME;
     let mut bytes = BytesMut::with_capacity(announced);
     loop {
-        let frame = timeout_at(deadline, body.frame()).await;
-        let Some(frame) = frame.map_err(|_| too_slow())? else {
+        let part = timeout_at(deadline, body.next()).await;
+        let Some(part) = part.map_err(|_| too_slow())? else {
             return Ok(bytes.freeze());
         };
-        let frame = frame.map_err(|_| Problem::bad_request("the body is broken").closing())?;
-        let Ok(part) = frame.into_data() else {
-            continue;
-        };
+        let part = part.map_err(|_| Problem::bad_request("the body is broken").closing())?;
         if bytes.len().saturating_add(part.len()) > max {
-            throw_away(body);
             return Err(too_large(max));
         }
         bytes.extend_from_slice(&part);
@@ -107,32 +160,15 @@ fn too_slow() -> Problem {
         .closing()
 }
 
-/// Reads on for a while, beside the answer, so that the sender gets to see it.
-fn throw_away(mut body: Incoming) {
-    tokio::spawn(async move {
-        let mut left = DRAIN_BYTES;
-        let draining = async {
-            while let Some(Ok(frame)) = body.frame().await {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                match left.checked_sub(bytes) {
-                    Some(rest) => left = rest,
-                    None => return,
-                }
-            }
-        };
-        // Whoever sends on after that sees a reset.
-        let _ = timeout(DRAIN_TIME, draining).await;
-    });
-}
-
 fn parse<T: Input>(bytes: &[u8], max_depth: usize) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is no UTF-8"))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is no UTF-8"))?;
     if depth(text) > max_depth {
         let detail = format!("JSON is nested at most {max_depth} deep");
         return Err(Problem::bad_request(detail));
     }
-    let keys: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_str(text)
-        .map_err(|error| Problem::bad_request(plain(&error)))?;
+    let keys: HashMap<Cow<'_, str>, IgnoredAny> =
+        serde_json::from_str(text).map_err(|error| Problem::bad_request(plain(&error)))?;
     let stolen = SERVER_OWNED
         .iter()
         .filter(|field| !T::SAID_HERE.contains(field))
@@ -218,14 +254,28 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_field() {
         assert!(note("{}").unwrap_err().contains("text: is missing"));
-        assert!(note(r#"{"text": 7}"#).unwrap_err().contains("text: invalid type"));
+        assert!(
+            note(r#"{"text": 7}"#)
+                .unwrap_err()
+                .contains("text: invalid type")
+        );
         for wrong in [
-            "", "null", "[]", "7", r#"["a"]"#, "{", r#"{"text": "a"} x"#,
-            r#"{"text": "a", "text": "b"}"#, r#"{"text": "\ud800"}"#,
+            "",
+            "null",
+            "[]",
+            "7",
+            r#"["a"]"#,
+            "{",
+            r#"{"text": "a"} x"#,
+            r#"{"text": "a", "text": "b"}"#,
+            r#"{"text": "\ud800"}"#,
         ] {
             assert!(note(wrong).is_err(), "{wrong}");
         }
-        let long = note(&format!(r#"{{"text": "{}", "text": {{"#, "x".repeat(10_000)));
+        let long = note(&format!(
+            r#"{{"text": "{}", "text": {{"#,
+            "x".repeat(10_000)
+        ));
         assert!(long.unwrap_err().len() < 1_000);
     }
 
@@ -234,9 +284,17 @@ mod tests {
         assert_eq!(depth(r#"{"a": [1, {"b": 2}], "c": "[[[\"[["}"#), 3);
         assert_eq!(depth(r#"{"a": "\\"}"#), 1);
         assert!(note(&format!(r#"{{"text": "a", "x": {}}}"#, "[".repeat(8))).is_err());
-        let nested = format!(r#"{{"text": "a", "x": {}{}}}"#, "[".repeat(7), "]".repeat(7));
+        let nested = format!(
+            r#"{{"text": "a", "x": {}{}}}"#,
+            "[".repeat(7),
+            "]".repeat(7)
+        );
         assert!(note(&nested).is_ok());
-        let deeper = format!(r#"{{"text": "a", "x": {}{}}}"#, "[".repeat(8), "]".repeat(8));
+        let deeper = format!(
+            r#"{{"text": "a", "x": {}{}}}"#,
+            "[".repeat(8),
+            "]".repeat(8)
+        );
         assert!(note(&deeper).unwrap_err().contains("nested at most 8 deep"));
     }
 }

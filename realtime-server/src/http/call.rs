@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use http::request::Parts;
-use hyper::body::Incoming;
 use realtime_core::{
     Error,
     change::Actor,
@@ -15,7 +14,7 @@ use realtime_core::{
 
 use super::{
     Problem, bearer,
-    body::{self, Input},
+    body::{self, Input, Payload},
     query::Query,
     route::{Params, Route, Who},
 };
@@ -30,7 +29,7 @@ pub(crate) struct Call {
     /// Nobody, where everybody may call.
     identity: Option<Identity>,
     params: Params,
-    body: Incoming,
+    body: Payload,
 }
 
 impl Call {
@@ -39,7 +38,7 @@ impl Call {
         app: &App,
         route: &Route,
         params: Option<Params>,
-        (head, body): (Parts, Incoming),
+        (head, body): (Parts, Payload),
         peer: SocketAddr,
     ) -> Result<Self, Problem> {
         let identity = match route.who {
@@ -150,5 +149,7 @@ pub(crate) fn whole_number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().filter(|number| *number <= MAX_JSON_INTEGER)
+    text.parse()
+        .ok()
+        .filter(|number| *number <= MAX_JSON_INTEGER)
 }

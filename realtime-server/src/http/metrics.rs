@@ -50,7 +50,9 @@ fn register_process(registry: &mut Registry) {
 fn resident_bytes() -> Option<i64> {
     const KIB: i64 = 1024;
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(KIB)
 }

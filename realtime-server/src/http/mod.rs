@@ -26,10 +26,11 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use serde::Serialize;
 
+pub use self::openapi::document as openapi_document;
 pub(crate) use self::{
-    api::apply_event,
+    api::{Event, apply_event},
     limits::*,
-    openapi::document,
+    metrics::listen as listen_for_operators,
     place::HttpPlace,
     problem::Problem,
     request::{RequestId, bearer, client_address},

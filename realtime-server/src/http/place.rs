@@ -16,9 +16,6 @@ impl HttpPlace {
 
     /// Lets another connection have it.
     pub(crate) fn leave(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

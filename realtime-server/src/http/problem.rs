@@ -18,7 +18,10 @@ const WRONG_TOKEN: &str = r#"Bearer error="invalid_token""#;
 
 /// What went wrong with a request, for its sender.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     code: ErrorCode,
     detail: Cow<'static, str>,
@@ -53,7 +56,7 @@ impl Problem {
     /// A problem with the usual status of its code.
     pub(crate) fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let status = StatusCode::from_u16(code.status());
-        Self {
+        Self(Box::new(Parts {
             status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code,
             detail: detail.into(),
@@ -61,7 +64,7 @@ impl Problem {
             errors: Vec::new(),
             header: None,
             closes: false,
-        }
+        }))
     }
 
     /// A request that cannot be.
@@ -76,7 +79,7 @@ impl Problem {
     ) -> Self {
         let (field, message) = (field.into(), reason.into());
         let mut problem = Self::bad_request(format!("{field}: {message}"));
-        problem.errors.push(FieldError { field, message });
+        problem.0.errors.push(FieldError { field, message });
         problem
     }
 
@@ -105,55 +108,62 @@ impl Problem {
 
     /// Another status than the usual one.
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// A header of the answer.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 
     /// When to try again.
     pub(crate) fn retry_after(mut self, pause: Duration) -> Self {
-        self.retry_after = Some(pause);
+        self.0.retry_after = Some(pause);
         self
     }
 
     /// Ends the connection with the answer: what follows on it may be nonsense that
     /// must not be read as a request.
     pub(crate) fn closing(mut self) -> Self {
-        self.closes = true;
+        self.0.closes = true;
         self
     }
 
     /// The answer.
     pub(crate) fn into_response(self, request_id: &RequestId) -> Response {
+        let problem = *self.0;
         let wire = Wire {
             r#type: ABOUT,
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            code: self.code.as_str(),
+            title: problem.status.canonical_reason().unwrap_or("Error"),
+            status: problem.status.as_u16(),
+            detail: &problem.detail,
+            code: problem.code.as_str(),
             request_id,
-            retry_after_ms: self.retry_after.map(millis),
-            errors: &self.errors,
+            retry_after_ms: problem.retry_after.map(millis),
+            errors: &problem.errors,
         };
         // Our own struct of texts and numbers always encodes.
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let mut response = Response::new(full(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = problem.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        if self.closes {
+        if problem.closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if let Some(pause) = self.retry_after {
+        if let Some(pause) = problem.retry_after {
             headers.insert(header::RETRY_AFTER, whole_seconds(pause).into());
         }
-        headers.extend(self.header);
+        headers.extend(problem.header);
         response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.detail)
     }
 }
 
@@ -164,14 +174,16 @@ impl From<Error> for Problem {
             tracing::error!(error = %Causes(&error), "a request failed");
         }
         let mut problem = Self::new(code, error.to_string());
-        problem.retry_after = error.retry_after();
+        problem.0.retry_after = error.retry_after();
         if let Some(field) = error.field() {
             let text = error.to_string();
             // The field's own words, without its name before them.
-            let bare = text.strip_prefix(field).map(|rest| rest.trim_start_matches(": "));
+            let bare = text
+                .strip_prefix(field)
+                .map(|rest| rest.trim_start_matches(": "));
             let message = bare.unwrap_or(&text).to_owned().into();
             let field = field.into();
-            problem.errors.push(FieldError { field, message });
+            problem.0.errors.push(FieldError { field, message });
         }
         if code == ErrorCode::Unauthenticated || code == ErrorCode::TokenExpired {
             let challenge = HeaderValue::from_static(WRONG_TOKEN);
@@ -219,7 +231,9 @@ mod tests {
     async fn a_problem_says_everything_that_rfc_9457_wants() {
         let problem = Problem::new(ErrorCode::Busy, "no place left")
             .retry_after(Duration::from_millis(1_200));
-        let response = problem.closing().into_response(&RequestId::of(&HeaderMap::new()));
+        let response = problem
+            .closing()
+            .into_response(&RequestId::of(&HeaderMap::new()));
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");

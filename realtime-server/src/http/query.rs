@@ -131,7 +131,16 @@ mod tests {
         assert_eq!(limit(""), Some(50));
         assert_eq!(limit("limit=200"), Some(200));
         for wrong in [
-            "0", "201", "-1", "+1", "1.5", "1e3", "", "abc", "99999999999999999999", "%31",
+            "0",
+            "201",
+            "-1",
+            "+1",
+            "1.5",
+            "1e3",
+            "",
+            "abc",
+            "99999999999999999999",
+            "%31",
         ] {
             assert_eq!(limit(&format!("limit={wrong}")), None, "{wrong}");
         }

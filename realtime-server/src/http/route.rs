@@ -100,7 +100,9 @@ impl Found {
         let of = |method: &Method| self.routes.iter().find(|route| route.method == *method);
         match (of(method), *method == Method::HEAD) {
             (Some(route), _) => Some(route),
-            (None, true) => of(&Method::GET).filter(|route| route.answers_head()).copied(),
+            (None, true) => of(&Method::GET)
+                .filter(|route| route.answers_head())
+                .copied(),
             (None, false) => None,
         }
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Answer, Problem, RequestId, Response,
+    body::Payload,
     call::Call,
     cors::Cors,
     request::REQUEST_ID,
@@ -70,6 +71,7 @@ async fn dispatch(
             .await
             .map_err(Problem::closing);
     }
+    let request = request.map(Payload::new);
     let found = route::find(ROUTES, request.uri().path()).ok_or_else(Problem::not_found)?;
     *route = found.routes.first().map_or("", |route| route.path);
     if *request.method() == Method::OPTIONS {
@@ -85,7 +87,7 @@ async fn answer(
     app: &App,
     route: &'static Route,
     found: Found,
-    request: Request<Incoming>,
+    request: Request<Payload>,
     peer: SocketAddr,
 ) -> Answer {
     let call = Call::admit(app, route, found.params, request.into_parts(), peer).await?;
@@ -97,7 +99,11 @@ impl Route {
     /// What a call takes from the ration of its user.
     fn action(&self) -> Action {
         let sends = self.method == Method::POST && self.path.ends_with("/messages");
-        if sends { Action::Message } else { Action::Command }
+        if sends {
+            Action::Message
+        } else {
+            Action::Command
+        }
     }
 }
 

@@ -52,8 +52,8 @@ pub(crate) async fn history(
     let page = kept.page(window, u64::from(page_rows(limit, HISTORY_PAGE)));
     Ok(HistoryPage {
         messages: messages(&query, room, page).await?,
-        has_older: kept.first <= kept.last && kept.first < page.first,
-        has_newer: page.end <= kept.last,
+        has_older: kept.has_before(page.first),
+        has_newer: kept.has_from(page.end),
         last_seq: kept.last,
         rev,
     })
@@ -92,6 +92,14 @@ async fn messages<C: ConnectionTrait>(
 }
 
 impl Kept {
+    fn has_before(self, seq: Seq) -> bool {
+        self.first <= self.last && self.first < seq
+    }
+
+    fn has_from(self, seq: Seq) -> bool {
+        self.first <= self.last && seq <= self.last
+    }
+
     /// What lies before `middle`, nearest last, and what lies from it on.
     fn page(self, window: Window, limit: u64) -> Page {
         let (middle, before, from) = match window {
@@ -158,7 +166,13 @@ mod tests {
                     ] {
                         let page = kept.page(window, limit);
                         let found: Vec<u64> = (page.first.get()..page.end.get()).collect();
-                        assert_eq!(found, brute(kept, window, limit), "{kept:?} {window:?} {limit}");
+                        let case = format!("{kept:?} {window:?} {limit}");
+                        assert_eq!(found, brute(kept, window, limit), "{case}");
+                        let mut all = first..=last;
+                        let older = all.clone().any(|seq| seq < page.first.get());
+                        assert_eq!(kept.has_before(page.first), older, "{case}");
+                        let newer = all.any(|seq| seq >= page.end.get());
+                        assert_eq!(kept.has_from(page.end), newer, "{case}");
                     }
                 }
             }

@@ -23,7 +23,7 @@ use crate::{
 pub(super) async fn flush(
     db: &impl ConnectionTrait,
     dialect: Dialect,
-    ledger: Ledger<'_>,
+    ledger: &Ledger<'_>,
 ) -> Result<bool, StoreError> {
     let mut writer = Writer {
         db,
@@ -31,11 +31,11 @@ pub(super) async fn flush(
         now: ledger.now.as_millis(),
         wrote: false,
     };
-    writer.users(&ledger).await?;
-    writer.rooms(&ledger).await?;
-    writer.seats(&ledger).await?;
-    writer.messages(&ledger).await?;
-    writer.events(&ledger).await?;
+    writer.users(ledger).await?;
+    writer.rooms(ledger).await?;
+    writer.seats(ledger).await?;
+    writer.messages(ledger).await?;
+    writer.events(ledger).await?;
     Ok(writer.wrote)
 }
 

@@ -17,7 +17,7 @@ use super::Ruling;
 use crate::entity::user::PLATFORM;
 
 /// The rows of a batch.
-pub(super) struct Ledger<'a> {
+pub(crate) struct Ledger<'a> {
     pub(super) ids: &'a dyn IdGenerator,
     pub(super) now: Timestamp,
     pub(super) rooms: HashMap<RoomId, RoomRow>,
@@ -90,7 +90,7 @@ pub(super) struct EventRow {
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn new(ids: &'a dyn IdGenerator, now: Timestamp) -> Self {
+    pub(crate) fn new(ids: &'a dyn IdGenerator, now: Timestamp) -> Self {
         Self {
             ids,
             now,

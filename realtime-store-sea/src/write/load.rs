@@ -79,8 +79,8 @@ impl<C: ConnectionTrait> Loader<'_, C> {
 
     async fn rooms(&self, wanted: &[RoomId], ledger: &mut Ledger<'_>) -> Result<(), StoreError> {
         let mut ids = Rows::new(["id"]);
-        for id in wanted {
-            ids.push([id.as_uuid().into()]);
+        for unknown in wanted.iter().filter(|id| !ledger.rooms.contains_key(*id)) {
+            ids.push([unknown.as_uuid().into()]);
         }
         let from = "rt_room r ON r.id = v.id";
         for found in self.0.find(ids, room::COLUMNS, from).await? {
@@ -114,7 +114,11 @@ impl<C: ConnectionTrait> Loader<'_, C> {
         ledger: &mut Ledger<'_>,
     ) -> Result<(), StoreError> {
         let mut seats = Rows::new(["n", "room_id", "external_id"]);
-        for (index, (room, user)) in wanted.iter().enumerate() {
+        for (index, seat) in wanted.iter().enumerate() {
+            if ledger.seats.contains_key(seat) && ledger.users.contains_key(&seat.1) {
+                continue;
+            }
+            let (room, user) = seat;
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             seats.push([index.into(), room.as_uuid().into(), user.as_str().into()]);
         }

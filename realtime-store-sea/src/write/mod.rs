@@ -1,6 +1,7 @@
 //! Writing: a batch of changes is one transaction of three steps.
 //!
-//! 1. [`load`]: everything the batch names is read, in one statement a kind.
+//! 1. [`load`]: everything the batch names is read, in one statement a kind, unless it
+//!    is [remembered](memory).
 //! 2. [`Ledger`]: the changes are applied to it in memory, one after another, each
 //!    checked in full before it touches anything; what is refused leaves no trace.
 //! 3. [`flush`]: what became of it is written, again in one statement a kind.
@@ -13,6 +14,7 @@ mod flush;
 mod gather;
 mod ledger;
 mod load;
+pub(crate) mod memory;
 mod membership;
 mod message;
 mod opening;
@@ -21,13 +23,12 @@ mod room;
 use realtime_core::{
     change::{Answer, Change, Committed, Rejection},
     event::{RoomEvent, UserEvent},
-    id::IdGenerator,
     store::{Outcome, StoreError},
-    time::Timestamp,
 };
 use sea_orm::ConnectionTrait;
 
-use self::{gather::Wanted, ledger::Ledger};
+pub(crate) use self::ledger::Ledger;
+use self::{gather::Wanted, memory::Memory};
 use crate::dialect::Dialect;
 
 /// What a batch came to.
@@ -35,6 +36,8 @@ pub(crate) struct Applied {
     pub(crate) outcomes: Vec<Outcome>,
     /// Whether anything is to be committed.
     pub(crate) wrote: bool,
+    /// What may be remembered once it is.
+    pub(crate) memory: Memory,
 }
 
 /// Applies the changes on a connection that is in a transaction which
@@ -42,16 +45,21 @@ pub(crate) struct Applied {
 pub(crate) async fn apply(
     db: &impl ConnectionTrait,
     dialect: Dialect,
-    ids: &dyn IdGenerator,
-    now: Timestamp,
+    mut memory: Memory,
+    mut ledger: Ledger<'_>,
     changes: &[Change],
 ) -> Result<Applied, StoreError> {
-    let mut ledger = Ledger::new(ids, now);
     let wanted = Wanted::of(changes);
+    memory.recall(&wanted, &mut ledger);
     load::load(db, dialect, wanted, &mut ledger).await?;
     let outcomes = changes.iter().map(|change| ledger.apply(change)).collect();
-    let wrote = flush::flush(db, dialect, ledger).await?;
-    Ok(Applied { outcomes, wrote })
+    let wrote = flush::flush(db, dialect, &ledger).await?;
+    memory.keep(ledger);
+    Ok(Applied {
+        outcomes,
+        wrote,
+        memory,
+    })
 }
 
 impl Ledger<'_> {

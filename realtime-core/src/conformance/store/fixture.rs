@@ -1,17 +1,19 @@
 //! The words in which the cases are told.
 
+mod words;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+pub(super) use self::words::*;
 use crate::{
     change::{
-        Actor, Answer, Change, Committed, DomainEvent, Draft, NewParticipant, NewRoom, Pointer,
-        Rejection, RoomAction, SystemMessage,
+        Actor, Change, Committed, Draft, NewParticipant, NewRoom, Pointer, Rejection, RoomAction,
     },
-    event::{Receipt, RoomChange, RoomEvent, Topic},
-    id::{ClientId, EventId, RoomId, UserId},
-    message::{Body, Message, MessageKind},
+    event::Topic,
+    id::{ClientId, RoomId},
+    message::{Message, MessageKind},
     participant::{Participant, Role},
-    room::{Metadata, Room, RoomKind, Subject},
+    room::{Metadata, Room},
     seq::{Rev, Seq},
     store::{ChangeSet, HistoryPage, Outcome, RoomQuery, RoomView, SharedBackend, Unread, Window},
     time::Timestamp,
@@ -366,183 +368,4 @@ impl Place<'_> {
         }
         assert_eq!(seqs, row.last_seq.get());
     }
-}
-
-pub(super) fn user(name: &str) -> UserId {
-    UserId::parse(name).unwrap()
-}
-
-/// On behalf of a user.
-pub(super) fn by(name: &str) -> Actor {
-    Actor::user(user(name))
-}
-
-/// On behalf of a user whose token says what they are called.
-pub(super) fn by_named(id: &str, name: &str) -> Actor {
-    Actor::User {
-        id: user(id),
-        name: Some(name.to_owned()),
-    }
-}
-
-pub(super) fn text(body: &str) -> Body {
-    Body::parse(body.to_owned(), usize::MAX).unwrap()
-}
-
-pub(super) fn client_id(name: &str) -> ClientId {
-    ClientId::parse(name).unwrap()
-}
-
-pub(super) fn key(name: &str) -> EventId {
-    EventId::parse(name).unwrap()
-}
-
-pub(super) fn job(id: &str) -> Subject {
-    Subject::parse("job", id).unwrap()
-}
-
-/// A member without a name.
-pub(super) fn newcomer(who: &str) -> NewParticipant {
-    NewParticipant {
-        user: user(who),
-        role: Role::Member,
-        name: None,
-    }
-}
-
-/// A group room of these members.
-pub(super) fn group(people: &[&str]) -> NewRoom {
-    NewRoom {
-        kind: RoomKind::Group,
-        subject: None,
-        key: None,
-        title: None,
-        metadata: None,
-        participants: people.iter().map(|who| newcomer(who)).collect(),
-    }
-}
-
-/// A group room about a job.
-pub(super) fn job_room(id: &str, people: &[&str]) -> NewRoom {
-    NewRoom {
-        subject: Some(job(id)),
-        ..group(people)
-    }
-}
-
-/// An event about a job that asks for nothing.
-pub(super) fn news(id: &str, about: &str) -> DomainEvent {
-    DomainEvent {
-        id: key(id),
-        fingerprint: 1,
-        subject: job(about),
-        open: None,
-        message: None,
-        lock_at: None,
-    }
-}
-
-pub(super) fn announcement(body: &str) -> Option<SystemMessage> {
-    Some(SystemMessage {
-        body: text(body),
-        metadata: None,
-    })
-}
-
-pub(super) fn metadata(json: &serde_json::Value) -> Metadata {
-    json.as_object().expect("metadata is an object").clone()
-}
-
-pub(super) fn message_in(committed: &Committed) -> (Message, bool) {
-    let Answer::Message { message, duplicate } = &committed.answer else {
-        panic!("not about a message: {committed:?}");
-    };
-    (Message::clone(message), *duplicate)
-}
-
-pub(super) fn room_in(committed: &Committed) -> (Room, bool) {
-    let Answer::Room { room, created } = &committed.answer else {
-        panic!("not about a room: {committed:?}");
-    };
-    (Room::clone(room), *created)
-}
-
-pub(super) fn participant_in(committed: &Committed) -> (Participant, Rev) {
-    let Answer::Participant { participant, rev } = &committed.answer else {
-        panic!("not about a participant: {committed:?}");
-    };
-    (Participant::clone(participant), *rev)
-}
-
-/// The pointers, the room's head and its newest message.
-pub(super) fn pointers_in(committed: &Committed) -> (Receipt, u64, u64) {
-    let Answer::Pointers {
-        receipt,
-        rev,
-        last_seq,
-    } = &committed.answer
-    else {
-        panic!("not about pointers: {committed:?}");
-    };
-    (receipt.clone(), rev.get(), last_seq.get())
-}
-
-/// The room, whether it was created, the message's `seq`, whether it was a repeat.
-pub(super) fn event_in(committed: &Committed) -> (Room, bool, Option<u64>, bool) {
-    let Answer::Event {
-        room,
-        created,
-        seq,
-        duplicate,
-    } = &committed.answer
-    else {
-        panic!("not about an event: {committed:?}");
-    };
-    (Room::clone(room), *created, seq.map(Seq::get), *duplicate)
-}
-
-/// Checks that a field was refused.
-pub(super) fn is_invalid(refused: &Rejection, field: &str) {
-    let Rejection::Invalid { field: told, .. } = refused else {
-        panic!("not about a field: {refused:?}");
-    };
-    assert_eq!(*told, field);
-}
-
-/// Checks that a change was accepted and made no difference.
-pub(super) fn is_silent(committed: &Committed) {
-    assert_eq!(committed.events, [], "nothing to tell the room");
-    assert_eq!(committed.users, [], "nothing to tell the users");
-}
-
-/// Checks that a change was one `rev` of a room, and answers with what was told.
-pub(super) fn the_event(committed: &Committed) -> RoomEvent {
-    assert_eq!(committed.events.len(), 1, "one change is one rev");
-    let event = committed.events[0].clone();
-    assert!(event.rev.follows(event.after), "linked to the rev before");
-    event
-}
-
-/// The kinds of changes, and by which `rev`, for short comparisons.
-pub(super) fn kinds(events: &[RoomEvent]) -> Vec<(&'static str, u64)> {
-    events
-        .iter()
-        .map(|event| {
-            let kind = match event.change {
-                RoomChange::Message(_) => "message",
-                RoomChange::Receipt(_) => "receipt",
-                RoomChange::Participant(_) => "participant",
-                RoomChange::Room(_) => "room",
-            };
-            (kind, event.rev.get())
-        })
-        .collect()
-}
-
-pub(super) fn seqs(messages: &[Message]) -> Vec<u64> {
-    messages.iter().map(|message| message.seq.get()).collect()
-}
-
-pub(super) fn names(people: &[Participant]) -> Vec<&str> {
-    people.iter().map(|one| one.user.as_str()).collect()
 }

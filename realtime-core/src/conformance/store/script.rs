@@ -227,7 +227,9 @@ fn new_room(step: &Step) -> NewRoom {
             &[RoomKind::Group, RoomKind::Group, RoomKind::Direct],
             step[5],
         ),
-        subject: (step[1] % 2 == 0).then(|| job(&format!("{}", step[2] % 4))),
+        subject: step[1]
+            .is_multiple_of(2)
+            .then(|| job(&format!("{}", step[2] % 4))),
         key: (step[2] > 208).then(|| key(&format!("k{}", step[2] % 4))),
         title: (step[5] > 128).then(|| "Title".to_owned()),
         metadata: (step[6] > 200).then(|| data(step[6])),
@@ -239,8 +241,8 @@ fn describe(room: RoomId, step: &Step) -> Change {
     let title = pick(&[None, Some("Kitchen"), Some("kitchen")], step[3]);
     Change::Describe {
         room,
-        title: (step[2] % 3 > 0).then(|| title.map(str::to_owned)),
-        metadata: (step[4] % 3 > 0).then(|| (step[5] > 64).then(|| data(step[5]))),
+        title: (!step[2].is_multiple_of(3)).then(|| title.map(str::to_owned)),
+        metadata: (!step[4].is_multiple_of(3)).then(|| (step[5] > 64).then(|| data(step[5]))),
     }
 }
 

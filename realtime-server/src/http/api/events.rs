@@ -58,7 +58,7 @@ struct EventResult<'a> {
 }
 
 /// What an event does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Reaction {
     code: &'static str,
     says: &'static str,
@@ -127,13 +127,18 @@ pub(crate) async fn apply(
 ) -> Result<Applied, Problem> {
     let event = domain_event(event, config, realtime.now())?;
     let applied = realtime.apply(event).await;
-    applied.map_err(|error| match error {
+    applied.map_err(|error| {
         // The caller calls it `data`.
-        Error::TooLarge {
-            field: "metadata",
-            max,
-        } => Error::TooLarge { field: "data", max }.into(),
-        error => error.into(),
+        if let Error::TooLarge { field, max } = &error
+            && *field == "metadata"
+        {
+            return Error::TooLarge {
+                field: "data",
+                max: *max,
+            }
+            .into();
+        }
+        error.into()
     })
 }
 

@@ -10,4 +10,4 @@ pub(super) mod people;
 pub(super) mod pointers;
 pub(super) mod rooms;
 
-pub(crate) use self::events::apply as apply_event;
+pub(crate) use self::events::{Event, apply as apply_event};

@@ -19,9 +19,7 @@ use super::{
     cursor,
     input::{Person, RoomInput, kind_for, present},
 };
-use crate::http::{
-    Answer, Problem, Response, body::Input, call::Call, full, json, query::Query,
-};
+use crate::http::{Answer, Problem, Response, body::Input, call::Call, full, json, query::Query};
 
 /// The header that names a request to open a room.
 const KEY: &str = "idempotency-key";
@@ -61,7 +59,10 @@ pub(crate) async fn list(call: Call) -> Answer {
     let last = views.last().filter(|_| is_full).map(place);
     let now = realtime.now();
     let page = RoomPage {
-        rooms: views.iter().map(|view| RoomSummary::of(view, now)).collect(),
+        rooms: views
+            .iter()
+            .map(|view| RoomSummary::of(view, now))
+            .collect(),
         next_cursor: last.as_ref().map(cursor::encode),
     };
     json(StatusCode::OK, &page)
@@ -133,7 +134,11 @@ fn key_of(key: &str, opener: Option<&UserId>) -> Result<EventId, Problem> {
     for part in [opener.as_str(), "\0", key] {
         digest.update(part.as_bytes());
     }
-    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     EventId::parse(&format!("user:{hex}")).map_err(|error| bad(error.to_string()))
 }
 

@@ -1,0 +1,209 @@
+//! A server in this process, over a database in memory.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each test program uses a part; `expect` would fail in those that use all"
+)]
+
+pub mod http;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use realtime_core::{
+    Builder, Realtime,
+    change::{Actor, Draft, NewParticipant, NewRoom},
+    id::{ClientId, RoomId, UserId},
+    memory::MemoryStore,
+    message::{Body, MessageKind},
+    participant::Role,
+    room::RoomKind,
+    time::{Clock, SystemClock},
+};
+use realtime_server::{
+    App, Server,
+    auth::{JwtAuthenticator, Keys, MintRequest, Rules, Secret, VerificationKey, Verifier, mint},
+    config::{Config, Sources},
+};
+use realtime_testkit::client::Client;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "in-process-only-0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// A running server.
+pub struct Running {
+    pub address: SocketAddr,
+    pub metrics_address: Option<SocketAddr>,
+    pub realtime: Realtime,
+    pub shutdown: CancellationToken,
+    pub serving: JoinHandle<()>,
+}
+
+/// Starts a server; `settings` are environment variables without their prefix.
+pub async fn start(settings: &[(&str, &str)]) -> Running {
+    let store = Arc::new(MemoryStore::default());
+    start_over(|config| Realtime::builder(store).limits(App::limits_of(config)), settings).await
+}
+
+/// The same, over what `build` makes.
+pub async fn start_over(
+    build: impl FnOnce(&Config) -> Builder,
+    settings: &[(&str, &str)],
+) -> Running {
+    let names = settings
+        .iter()
+        .map(|(name, value)| (format!("REALTIME_{name}"), *value));
+    let listen = ("REALTIME_SERVER__LISTEN".to_owned(), "127.0.0.1:0");
+    let env: Vec<_> = names.chain([listen]).collect();
+    let config = Config::load(Sources {
+        env,
+        file: None,
+        overrides: Vec::new(),
+    });
+    let config = config.unwrap();
+    let realtime = build(&config).start().await.unwrap();
+    let authenticator = Arc::new(JwtAuthenticator::new(Arc::new(verifier()), now));
+    let server = Server::bind(config, realtime.clone(), authenticator).unwrap();
+    let address = server.local_addr();
+    let metrics_address = server.metrics_addr();
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(shutdown.clone()));
+    Running {
+        address,
+        metrics_address,
+        realtime,
+        shutdown,
+        serving,
+    }
+}
+
+fn now() -> i64 {
+    SystemClock.now().as_millis()
+}
+
+fn secret() -> Secret {
+    Secret::new(SECRET).unwrap()
+}
+
+fn verifier() -> Verifier {
+    let key = VerificationKey::hs256(None, &secret()).unwrap();
+    Verifier::new(Keys::new(vec![key]).unwrap(), None, Rules::default()).unwrap()
+}
+
+/// A token of this user, valid for so many seconds.
+pub fn token_for(user: &str, seconds: u64) -> String {
+    let request = MintRequest {
+        user: Some(user.to_owned()),
+        ttl: std::time::Duration::from_secs(seconds),
+        now_ms: now(),
+        ..MintRequest::default()
+    };
+    mint(&secret(), &Rules::default(), &request).unwrap()
+}
+
+pub fn token(user: &str) -> String {
+    token_for(user, 3_600)
+}
+
+/// A token of the platform, which names no user.
+pub fn service_token() -> String {
+    let request = MintRequest {
+        service: true,
+        ttl: std::time::Duration::from_secs(3_600),
+        now_ms: now(),
+        ..MintRequest::default()
+    };
+    mint(&secret(), &Rules::default(), &request).unwrap()
+}
+
+/// A token that ended an hour ago.
+pub fn expired_token(user: &str) -> String {
+    let request = MintRequest {
+        user: Some(user.to_owned()),
+        ttl: std::time::Duration::from_secs(3_600),
+        now_ms: now() - 7_200_000,
+        ..MintRequest::default()
+    };
+    mint(&secret(), &Rules::default(), &request).unwrap()
+}
+
+impl Running {
+    /// A WebSocket that has said nothing yet.
+    pub async fn open(&self) -> Client {
+        Client::open(self.address, "/ws/", &[]).await.unwrap()
+    }
+
+    /// A WebSocket of this user, connected.
+    pub async fn connect(&self, user: &str) -> Client {
+        let mut client = self.open().await;
+        connect(&mut client, user).await;
+        client
+    }
+
+    /// A group room with these members.
+    pub async fn room(&self, members: &[&str]) -> RoomId {
+        let participant = |name: &&str| NewParticipant {
+            user: UserId::parse(name).unwrap(),
+            role: Role::Member,
+            name: None,
+        };
+        let new = NewRoom {
+            kind: RoomKind::Group,
+            subject: None,
+            key: None,
+            title: None,
+            metadata: None,
+            participants: members.iter().map(participant).collect(),
+        };
+        self.realtime.open(new).await.unwrap().room.id
+    }
+
+    /// A message of the platform in this room.
+    pub async fn post(&self, room: RoomId, name: &str, body: &str) {
+        let draft = Draft {
+            room,
+            from: Actor::Service,
+            client_id: ClientId::parse(name).unwrap(),
+            body: Body::parse(body.to_owned(), body.len()).unwrap(),
+            kind: MessageKind::System,
+            reply_to: None,
+            metadata: None,
+        };
+        self.realtime.send(draft).await.unwrap();
+    }
+}
+
+/// Says `connect` and waits for its answer.
+pub async fn connect(client: &mut Client, user: &str) -> Value {
+    let token = token(user);
+    client
+        .say(&json!({"id": 1, "connect": {"token": token}}))
+        .await
+        .unwrap();
+    answer(client, 1).await
+}
+
+/// The answer to a command; pushes before it are passed over.
+pub async fn answer(client: &mut Client, id: u32) -> Value {
+    loop {
+        for object in client.objects().await.unwrap() {
+            if object["id"] == id {
+                return object;
+            }
+        }
+    }
+}
+
+/// The next push of this kind; everything before it is passed over.
+pub async fn push(client: &mut Client, kind: &str) -> Value {
+    loop {
+        for object in client.objects().await.unwrap() {
+            if let Some(body) = object.get(kind) {
+                return body.clone();
+            }
+        }
+    }
+}
