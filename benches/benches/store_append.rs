@@ -17,6 +17,7 @@ use std::{
     cell::{Cell, LazyCell},
     fs::File,
     io::Write,
+    os::unix::fs::FileExt,
     time::{Duration, Instant},
 };
 
@@ -36,10 +37,12 @@ use self::backends::{Backend, Kind};
 const SENDERS: [usize; 3] = [1, 8, 64];
 /// Rooms that they send to: in one, every message waits for a number of the same row.
 const ROOMS: [usize; 2] = [64, 1];
-/// Samples below which a ratio says nothing: a smoke run has one message.
-const ENOUGH: Duration = Duration::from_millis(500);
-/// A page of the write-ahead log with its header.
-const LOG_PAGE: usize = 4_096 + 24;
+/// Pairs of samples below which a ratio says nothing: a smoke run has one.
+const ENOUGH: usize = 5;
+/// A sample shorter than this is more noise than ratio.
+const LONG: Duration = Duration::from_millis(10);
+/// A page of the write-ahead log, and how many are written before the first is again.
+const LOG: (usize, u64) = (4_096, 1_024);
 
 /// Whether messages that wait share a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +76,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn open(runtime: &'a Runtime, course: &Course) -> Self {
+    fn open(runtime: &'a Runtime, course: Course) -> Self {
         let senders = rooms::users(course.senders);
         let (backend, realtime, rooms) = runtime.block_on(async {
             let backend = Backend::open(course.store).await;
@@ -127,108 +130,123 @@ async fn send(realtime: Realtime, rooms: Vec<RoomId>, sender: UserId, turns: std
     }
 }
 
-/// What is measured, and what came out.
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
 struct Course {
     store: Kind,
     grouping: Grouping,
     rooms: usize,
     senders: usize,
-    appended: Cell<u64>,
-    took: Cell<Duration>,
 }
 
 impl Course {
-    fn new(store: Kind, grouping: Grouping, rooms: usize, senders: usize) -> Self {
-        Self {
-            store,
-            grouping,
-            rooms,
-            senders,
-            appended: Cell::default(),
-            took: Cell::default(),
-        }
-    }
-
-    fn id(&self) -> BenchmarkId {
+    fn id(self) -> BenchmarkId {
         let grouping = match self.grouping {
             Grouping::On => "",
             Grouping::Off => "_one_by_one",
         };
-        let rooms = match self.rooms {
-            1 => "1_room".to_owned(),
-            more => format!("{more}_rooms"),
-        };
         let store = self.store.name();
-        BenchmarkId::new(format!("{store}{grouping}/{rooms}"), self.senders)
+        BenchmarkId::new(format!("{store}{grouping}/{}", self.place()), self.senders)
     }
 
-    fn measure(&self, criterion: &mut Criterion, runtime: &Runtime) {
-        let scene = LazyCell::new(|| Scene::open(runtime, self));
+    fn place(self) -> &'static str {
+        if self.rooms == 1 {
+            "one_room"
+        } else {
+            "many_rooms"
+        }
+    }
+
+    fn measure(self, criterion: &mut Criterion, mut append: impl FnMut(u64) -> Duration) {
         let mut group = criterion.benchmark_group("store_append");
         group.sampling_mode(SamplingMode::Flat);
         group.throughput(Throughput::Elements(self.senders as u64));
-        group.bench_function(self.id(), |bencher| {
-            bencher.iter_custom(|each| {
-                let took = scene.append(each);
-                let appended = each * self.senders as u64;
-                self.appended.set(self.appended.get() + appended);
-                self.took.set(self.took.get() + took);
-                took
-            });
-        });
-    }
-
-    /// Acknowledged messages a second, over all samples.
-    fn rate(&self) -> Option<f64> {
-        let took = self.took.get();
-        (took >= ENOUGH).then(|| self.appended.get() as f64 / took.as_secs_f64())
+        group.bench_function(self.id(), |bencher| bencher.iter_custom(&mut append));
     }
 }
 
 fn append(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("the process takes a runtime");
-    for rooms in ROOMS {
-        for senders in SENDERS {
-            Course::new(Kind::Memory, Grouping::On, rooms, senders).measure(criterion, &runtime);
+    for store in [Kind::Memory, Kind::Sqlite] {
+        for rooms in ROOMS {
+            for senders in SENDERS {
+                let course = Course {
+                    store,
+                    grouping: Grouping::On,
+                    rooms,
+                    senders,
+                };
+                let scene = LazyCell::new(|| Scene::open(&runtime, course));
+                course.measure(criterion, |each| scene.append(each));
+            }
         }
     }
-    // What is compared is measured one after the other: machines have moods.
+}
+
+/// The same without a group commit. Disks have moods that last for seconds: each sample
+/// is taken with and without it, one right after the other, and compared with its twin.
+fn append_one_by_one(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("the process takes a runtime");
     for rooms in ROOMS {
         for senders in SENDERS {
-            let [on, off] = [Grouping::On, Grouping::Off].map(|grouping| {
-                let course = Course::new(Kind::Sqlite, grouping, rooms, senders);
-                course.measure(criterion, &runtime);
-                course
+            let [on, off] = [Grouping::On, Grouping::Off].map(|grouping| Course {
+                store: Kind::Sqlite,
+                grouping,
+                rooms,
+                senders,
             });
-            tell_gain(&on, &off);
+            let scenes = LazyCell::new(|| [on, off].map(|course| Scene::open(&runtime, course)));
+            let mut ratios = Vec::new();
+            off.measure(criterion, |each| {
+                let [with, without] = scenes.each_ref().map(|scene| scene.append(each));
+                if without >= LONG {
+                    ratios.push(without.as_secs_f64() / with.as_secs_f64());
+                }
+                without
+            });
+            tell_gain(off, ratios);
         }
     }
 }
 
 #[expect(clippy::print_stdout, reason = "criterion tells no ratios")]
-fn tell_gain(on: &Course, off: &Course) {
-    if let (Some(with), Some(without)) = (on.rate(), off.rate()) {
-        println!(
-            "group commit, {} rooms, {} senders: {with:.0}/s with, {without:.0}/s without: {:.1} x\n",
-            on.rooms,
-            on.senders,
-            with / without,
-        );
+fn tell_gain(course: Course, mut ratios: Vec<f64>) {
+    if ratios.len() < ENOUGH {
+        return;
     }
+    ratios.sort_by(f64::total_cmp);
+    let at = |quarter| ratios[(ratios.len() - 1) * quarter / 4];
+    println!(
+        "group commit, {}, {} at once: {:.1} times as many messages a second \
+         (middle half of {} pairs: {:.1} to {:.1})\n",
+        course.place(),
+        course.senders,
+        at(2),
+        ratios.len(),
+        at(1),
+        at(3),
+    );
 }
 
-/// What one commit costs the disk at the least: without a group commit, nobody stores
-/// more messages a second than this.
+/// What a commit costs the disk at the least: one page of a log that has its size.
 fn disk(criterion: &mut Criterion) {
+    let (page, pages) = (vec![0x5a; LOG.0], LOG.1);
     let directory = backends::directory();
-    let open = || File::create(directory.path().join("log")).expect("the disk takes a file");
-    let log = LazyCell::new(open);
-    criterion.bench_function("store_append/disk/append_and_sync", |bencher| {
+    let log = LazyCell::new(|| {
+        let mut log = File::create(directory.path().join("log")).expect("the disk takes a file");
+        for _ in 0..pages {
+            log.write_all(&page).expect("the disk takes a page");
+        }
+        log.sync_all().expect("the disk keeps a file");
+        log
+    });
+    let mut next = 0;
+    criterion.bench_function("store_append/disk/write_and_sync", |bencher| {
         bencher.iter(|| {
-            (&*log)
-                .write_all(&[0; LOG_PAGE])
-                .expect("the disk takes a page");
+            let written = log.write_all_at(&page, next % pages * page.len() as u64);
+            written.expect("the disk takes a page");
             log.sync_data().expect("the disk keeps a page");
+            next += 1;
         });
     });
 }
@@ -240,6 +258,6 @@ criterion_group!(
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .without_plots();
-    targets = disk, append
+    targets = disk, append, append_one_by_one
 );
 criterion_main!(benches);

@@ -49,11 +49,9 @@ impl Audited {
     fn note(&self, changes: &[Change], outcomes: &[Outcome]) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         for (change, outcome) in changes.iter().zip(outcomes) {
-            let asked = match change {
-                Change::Send(draft) => format!("a message in {}", draft.room),
-                Change::Open(_) => "a room".to_owned(),
-                Change::Mark { user, seq, .. } => format!("{user} is at {seq}"),
-                other => format!("a change of {:?}", other.room()),
+            let asked = match change.room() {
+                Some(room) => format!("a change in {room}"),
+                None => "a room, or an event".to_owned(),
             };
             let became = match outcome {
                 Ok(committed) => format!("{} events", committed.events.len()),

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One sees what Ben missed while he was away. The second message was edited three times
-//! and is told once; `after_rev` says that what lay between was superseded.
+//! and is told once; "after" says that what lay between was superseded.
 
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -73,7 +73,8 @@ pub(crate) async fn run() -> Result<Vec<(String, Value)>, Failure> {
         if after > held {
             return Err(format!("rev {rev} follows on {after}, not on {held}").into());
         }
-        println!("rev {rev}, after {after}: {word} {}", body["body"]);
+        let says = body["body"].as_str().unwrap_or_default();
+        println!("rev {rev}, after {after}: {word} {says}");
         held = rev;
         told.push((word, body));
     }

@@ -1,7 +1,5 @@
 //! Runs every example, and holds each to what it says one sees.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(dead_code, reason = "its `main`")]
 #[path = "../examples/embed_in_hyper.rs"]
 mod embed_in_hyper;

@@ -1,7 +1,7 @@
 //! Rooms, messages and their delivery: the core of Realtime, for any transport and any
 //! database.
 //!
-//! A host starts one [`Realtime`] over a [store](store), opens [rooms](room), and gives
+//! A host starts one [`Realtime`] over a [store], opens [rooms](room), and gives
 //! each client a [`Connection`]: text frames go in, lines come out, as
 //! `docs/protocol.md` says. What a client sent is answered once it is committed. Every
 //! participant sees the changes of a room in one order, each once, also across

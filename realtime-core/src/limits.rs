@@ -137,6 +137,9 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// How long the answer to a ping may take. Default 10 s.
     pub ping_timeout: Duration,
+    /// How long before its token ends a connection is asked for a new one. Default
+    /// 60 s: time for a phone that just woke up.
+    pub refresh_before: Duration,
     /// How long a hint that came too early waits for the one before it, until the
     /// store is read. Default 30 ms: longer than a publish takes, shorter than a
     /// person notices.
@@ -179,6 +182,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(10),
+            refresh_before: Duration::from_secs(60),
             reorder_window: Duration::from_millis(30),
             sweep_interval: Duration::from_secs(5),
             sweep_interval_degraded: Duration::from_secs(1),

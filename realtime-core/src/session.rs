@@ -11,8 +11,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long before a token ends the client is asked for a new one.
-const REFRESH_AHEAD: Duration = Duration::from_secs(60);
 /// Frames that make no sense which a client may send before it is in; then it
 /// evidently speaks something else.
 const STRIKES: u8 = 8;
@@ -25,6 +23,7 @@ pub struct Session {
     pinged: Instant,
     answered: bool,
     strikes: u8,
+    refresh_before: Duration,
     typing: Vec<(RoomId, Instant)>,
 }
 
@@ -47,7 +46,8 @@ enum Phase {
 #[derive(Debug, Clone, Copy)]
 struct Expiry {
     at: Instant,
-    asked: bool,
+    /// When to ask for a new one; `None` once asked.
+    ask_at: Option<Instant>,
 }
 
 /// What is to be done, in order.
@@ -92,6 +92,7 @@ impl Session {
             pinged: now,
             answered: true,
             strikes: 0,
+            refresh_before: limits.refresh_before,
             typing: Vec::new(),
         }
     }
@@ -167,7 +168,7 @@ impl Session {
         if matches!(self.phase, Phase::Connecting { .. }) {
             self.phase = Phase::Open {
                 user,
-                expiry: expiry(identity, now, wall),
+                expiry: expiry(identity, now, wall, self.refresh_before),
             };
             self.pinged = now;
         }
@@ -190,7 +191,7 @@ impl Session {
     ) -> Result<(), WireError> {
         match &mut self.phase {
             Phase::Open { user, expiry: old } if identity.user.as_ref() == Some(user) => {
-                *old = expiry(identity, now, wall);
+                *old = expiry(identity, now, wall, self.refresh_before);
                 Ok(())
             }
             Phase::Open { .. } => Err(WireError::new(
@@ -298,11 +299,7 @@ struct Empty {}
 
 impl Expiry {
     fn next(self) -> Instant {
-        if self.asked { self.at } else { self.ask_at() }
-    }
-
-    fn ask_at(self) -> Instant {
-        self.at.checked_sub(REFRESH_AHEAD).unwrap_or(self.at)
+        self.ask_at.unwrap_or(self.at)
     }
 
     fn ask(&mut self, now: Instant) -> Option<Effect> {
@@ -310,10 +307,10 @@ impl Expiry {
         struct Refresh {
             expires_in_ms: u64,
         }
-        if self.asked || now < self.ask_at() {
+        if self.ask_at.is_none_or(|ask_at| now < ask_at) {
             return None;
         }
-        self.asked = true;
+        self.ask_at = None;
         let left = self.at.saturating_duration_since(now);
         let expires_in_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         Some(Effect::Say(protocol::push(
@@ -325,9 +322,19 @@ impl Expiry {
 
 /// Turns the token's wall time into a moment of the monotonic clock, once: a clock
 /// that is set later neither prolongs nor cuts a token.
-fn expiry(identity: &Identity, now: Instant, wall: Timestamp) -> Option<Expiry> {
+fn expiry(
+    identity: &Identity,
+    now: Instant,
+    wall: Timestamp,
+    refresh_before: Duration,
+) -> Option<Expiry> {
     let left = identity.expires_at?.since(wall);
-    now.checked_add(left).map(|at| Expiry { at, asked: false })
+    let at = now.checked_add(left)?;
+    let ask_at = at.checked_sub(refresh_before).unwrap_or(now);
+    Some(Expiry {
+        at,
+        ask_at: Some(ask_at),
+    })
 }
 
 #[cfg(test)]

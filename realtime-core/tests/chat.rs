@@ -436,3 +436,37 @@ async fn a_room_of_ten_thousand_is_opened_at_once() {
         .unwrap();
     assert_eq!(heads[0].get(), 2, "in a large room receipts burn no rev");
 }
+
+#[tokio::test]
+async fn a_connection_to_a_room_that_is_not_one_s_own_is_refused() {
+    let server = server(store(), wide()).await;
+    let room = room(&server, &["ann", "ben"]).await;
+    let opening = realtime_core::Opening {
+        scope: realtime_core::Scope::Room(room),
+        ..realtime_core::Opening::of(user("eve"))
+    };
+    let connection = server.accept(opening);
+    connection.receive(r#"{"id":1,"connect":{}}"#).await;
+    let refused = connection.next_line().await.unwrap();
+    assert!(refused.contains("not_found"), "{refused}");
+    assert!(connection.is_closing());
+}
+
+#[tokio::test]
+async fn the_name_of_the_token_is_told_with_the_message() {
+    let server = server(store(), wide()).await;
+    let room = room(&server, &["ann", "ben"]).await;
+    let mut opening = realtime_core::Opening::of(user("ann"));
+    if let Some(identity) = &mut opening.identity {
+        identity.name = Some("Ann of Elm Street".to_owned());
+    }
+    let ann = server.accept(opening);
+    ann.receive(r#"{"id":1,"connect":{}}"#).await;
+    let mut ben = Client::of(&server, "ben").await;
+    ann.receive(&json!({"send": {"room": room, "client_id": "c1", "body": "hi"}}).to_string())
+        .await;
+    assert_eq!(
+        ben.hear_push("message").await["sender"]["name"],
+        "Ann of Elm Street"
+    );
+}

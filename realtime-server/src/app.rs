@@ -91,6 +91,7 @@ impl App {
             connect_timeout: server.connect_timeout,
             ping_interval: server.ping_interval,
             ping_timeout: server.ping_timeout,
+            refresh_before: config.auth.refresh_before,
             reorder_window: hub.reorder_window,
             sweep_interval: hub.sweep_interval,
             sweep_interval_degraded: hub.sweep_interval_degraded,

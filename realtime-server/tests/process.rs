@@ -240,3 +240,65 @@ async fn the_log_at_its_loudest_holds_no_token_and_no_body() {
     }
     assert!(log.contains("\"level\":\"DEBUG\""));
 }
+
+#[tokio::test]
+async fn the_standard_output_holds_the_address_and_nothing_else() {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env(SECRET_VARIABLE, SECRET)
+        .current_dir(directory.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).await.unwrap();
+    let address = line.strip_prefix("listening on http://").unwrap();
+    let mut client = Client::dial(address.trim_end().parse().unwrap())
+        .await
+        .unwrap();
+    client
+        .send_raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(client.head().await.unwrap().status, 200);
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill")
+        .args(["-s", "TERM", &pid])
+        .status()
+        .await
+        .unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "");
+    assert!(child.wait().await.unwrap().success());
+    assert!(directory.path().join("realtime.db").exists());
+}
+
+#[tokio::test]
+async fn without_file_descriptors_accepting_rests_and_others_live() {
+    let program = Path::new(PROGRAM);
+    let server = Server::start_with_files(program, &[], Some(64))
+        .await
+        .unwrap();
+    let mut client = connected(&server, "ann").await;
+    let ask = json!({"id": 2, "presence": {"users": ["ann"]}});
+    let mut crowd = Vec::new();
+    // The kernel takes them all; the server cannot.
+    for _ in 0..100 {
+        crowd.push(Client::dial(server.address()).await.unwrap());
+    }
+    let resting = "cannot accept connections";
+    while !server.log().contains(resting) {
+        client.say(&ask).await.unwrap();
+        assert!(client.objects().await.unwrap()[0]["id"].is_u64());
+    }
+    drop(crowd);
+    let _new = connected(&server, "ben").await;
+    client.say(&ask).await.unwrap();
+    assert!(client.objects().await.unwrap()[0]["id"].is_u64());
+}

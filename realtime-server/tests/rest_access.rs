@@ -54,8 +54,14 @@ fn expectations() -> BTreeMap<&'static str, Statuses> {
         ("POST /api/v1/rooms/{room}/reopen", platform(200)),
         ("POST /api/v1/rooms/{room}/archive", platform(200)),
         ("GET /api/v1/rooms/{room}/participants", READERS),
-        ("PUT /api/v1/rooms/{room}/participants/{user}", platform(200)),
-        ("DELETE /api/v1/rooms/{room}/participants/{user}", platform(200)),
+        (
+            "PUT /api/v1/rooms/{room}/participants/{user}",
+            platform(200),
+        ),
+        (
+            "DELETE /api/v1/rooms/{room}/participants/{user}",
+            platform(200),
+        ),
         ("GET /api/v1/rooms/{room}/messages", READERS),
         (
             "POST /api/v1/rooms/{room}/messages",
@@ -143,7 +149,11 @@ struct Route<'a> {
 
 impl Route<'_> {
     async fn call(&self, api: &Api, room: &str, number: usize) -> Option<Reply> {
-        let user = if self.method == "DELETE" { "member" } else { "newcomer" };
+        let user = if self.method == "DELETE" {
+            "member"
+        } else {
+            "newcomer"
+        };
         let path = self
             .path
             .replace("{room}", room)
@@ -185,7 +195,11 @@ async fn every_route_answers_everybody_as_it_should() {
             let name = format!("{method} {path}");
             let statuses = expected.remove(name.as_str());
             let statuses = statuses.unwrap_or_else(|| panic!("{name} has no expectations"));
-            let route = Route { method: &method, path, operation };
+            let route = Route {
+                method: &method,
+                path,
+                operation,
+            };
             for (caller, status) in CALLERS.into_iter().zip(statuses) {
                 number += 1;
                 let what = format!("{name} by {caller}");
@@ -206,7 +220,10 @@ async fn every_route_answers_everybody_as_it_should() {
             }
         }
     }
-    assert!(expected.is_empty(), "there are no such routes: {expected:?}");
+    assert!(
+        expected.is_empty(),
+        "there are no such routes: {expected:?}"
+    );
 }
 
 fn as_caller(server: &Running, caller: &str) -> Api {
@@ -244,7 +261,11 @@ fn check_documented(document: &Value, operation: &Value, reply: &Reply, what: &s
         return check_schema(document, problem, &reply.json(), what);
     }
     let response = &operation["responses"][reply.status.to_string()];
-    assert!(response.is_object(), "{what}: {} is not documented", reply.status);
+    assert!(
+        response.is_object(),
+        "{what}: {} is not documented",
+        reply.status
+    );
     if let Some(content) = response.get("content") {
         let schema = &content["application/json"]["schema"];
         check_schema(document, schema, &reply.json(), what);
@@ -273,7 +294,10 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, what: &str) {
     let fits = types.iter().any(|name| is_type(name.as_str().unwrap()));
     assert!(fits, "{what}: {value} is no {types:?}");
     if let Some(allowed) = schema["enum"].as_array() {
-        assert!(allowed.contains(value), "{what}: {value} is none of {allowed:?}");
+        assert!(
+            allowed.contains(value),
+            "{what}: {value} is none of {allowed:?}"
+        );
     }
     for item in value.as_array().into_iter().flatten() {
         check_schema(document, &schema["items"], item, what);
@@ -283,7 +307,10 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, what: &str) {
     };
     for required in schema["required"].as_array().into_iter().flatten() {
         let name = required.as_str().unwrap();
-        assert!(fields.contains_key(name), "{what}: {name} is missing in {value}");
+        assert!(
+            fields.contains_key(name),
+            "{what}: {name} is missing in {value}"
+        );
     }
     for (name, field) in fields {
         match schema["properties"].get(name) {
@@ -302,13 +329,20 @@ async fn users_open_rooms_only_where_they_may_and_are_in_them() {
     let ann = server.user("ann");
     let body = json!({"kind": "direct", "participants": [{"user": "ben"}]});
     let key = [("idempotency-key", "hello-ben")];
-    let opened = ann.ask_with("POST", "rooms", Some(body.clone()), &key).await;
+    let opened = ann
+        .ask_with("POST", "rooms", Some(body.clone()), &key)
+        .await;
     let room = opened.ok(201)["id"].clone();
-    let again = ann.ask_with("POST", "rooms", Some(body.clone()), &key).await;
+    let again = ann
+        .ask_with("POST", "rooms", Some(body.clone()), &key)
+        .await;
     assert_eq!(again.ok(200)["id"], room);
     let seen = ann.get(&format!("rooms/{}", room.as_str().unwrap())).await;
     assert_eq!(seen.ok(200)["me"]["role"], "owner");
     // Another user's request of the same name is another request.
-    let other = server.user("eve").ask_with("POST", "rooms", Some(body), &key).await;
+    let other = server
+        .user("eve")
+        .ask_with("POST", "rooms", Some(body), &key)
+        .await;
     assert_ne!(other.ok(201)["id"], room);
 }

@@ -59,6 +59,11 @@ impl Keeper {
         self.committed.notify_one();
     }
 
+    #[cfg(test)]
+    pub(crate) fn ending(&self) -> tokio::task::AbortHandle {
+        self.task.abort_handle()
+    }
+
     /// Whether the task still runs.
     pub(crate) fn is_running(&self) -> bool {
         !self.task.is_finished()

@@ -109,6 +109,11 @@ impl SeaStore {
     pub(crate) const fn connections(&self) -> &Connections {
         &self.connections
     }
+
+    #[cfg(test)]
+    pub(crate) const fn connections_mut(&mut self) -> &mut Connections {
+        &mut self.connections
+    }
 }
 
 impl fmt::Debug for SeaStore {

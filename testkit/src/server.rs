@@ -28,6 +28,8 @@ const READY: &str = "listening on http://";
 pub struct Server {
     program: PathBuf,
     environment: Vec<(String, String)>,
+    /// The most files that it may have open; `None`: as many as the test.
+    files: Option<u32>,
     directory: TempDir,
     child: Child,
     address: SocketAddr,
@@ -42,14 +44,28 @@ impl Server {
     /// The program cannot be started, or does not get ready in time; then the error
     /// holds its log.
     pub async fn start(program: &Path, environment: &[(&str, &str)]) -> io::Result<Self> {
+        Self::start_with_files(program, environment, None).await
+    }
+
+    /// The same with at most so many files open at once, sockets included.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_files(
+        program: &Path,
+        environment: &[(&str, &str)],
+        files: Option<u32>,
+    ) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment: Vec<_> = environment.iter().map(own).collect();
         let log = Arc::default();
-        let (child, address) = launch(program, &environment, directory.path(), &log).await?;
+        let command = command(program, &environment, files, directory.path());
+        let (child, address) = launch(command, &log).await?;
         Ok(Self {
             program: program.to_owned(),
             environment,
+            files,
             directory,
             child,
             address,
@@ -92,8 +108,8 @@ impl Server {
     /// As [`start`](Self::start).
     pub async fn restart(&mut self) -> io::Result<()> {
         let directory = self.directory.path();
-        let started = launch(&self.program, &self.environment, directory, &self.log).await?;
-        (self.child, self.address) = started;
+        let command = command(&self.program, &self.environment, self.files, directory);
+        (self.child, self.address) = launch(command, &self.log).await?;
         Ok(())
     }
 
@@ -126,22 +142,39 @@ impl Server {
     }
 }
 
-async fn launch(
+fn command(
     program: &Path,
     environment: &[(String, String)],
+    files: Option<u32>,
     directory: &Path,
-    log: &Arc<Mutex<Vec<u8>>>,
-) -> io::Result<(Child, SocketAddr)> {
+) -> Command {
+    let mut command = match files {
+        None => Command::new(program),
+        Some(files) => {
+            let mut shell = Command::new("sh");
+            let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+            shell.arg("-c").arg(limited).arg(program);
+            shell
+        }
+    };
     let inherited =
         std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("REALTIME_"));
     let database = format!("sqlite://{}", directory.join("realtime.db").display());
-    let mut child = Command::new(program)
+    command
         .args(["serve", "--listen", "127.0.0.1:0", "--database", &database])
         .env_clear()
         .envs(inherited)
         .env("REALTIME_JWT_SECRET", SECRET)
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(directory)
+        .current_dir(directory);
+    command
+}
+
+async fn launch(
+    mut command: Command,
+    log: &Arc<Mutex<Vec<u8>>>,
+) -> io::Result<(Child, SocketAddr)> {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -53,7 +53,7 @@ impl Connection {
         id: Option<u32>,
         command: Command,
     ) -> Result<(), Error> {
-        let by = || Actor::user(subscriber.user.clone());
+        let by = || subscriber.actor();
         match command {
             Command::Send(send) => self.send(subscriber, id, *send).await?,
             Command::Edit(edit) => {
@@ -116,7 +116,7 @@ impl Connection {
     ) -> Result<(), Error> {
         let draft = Draft {
             room: send.room,
-            from: Actor::user(subscriber.user.clone()),
+            from: subscriber.actor(),
             client_id: send.client_id,
             body: send.body,
             kind: send.kind,

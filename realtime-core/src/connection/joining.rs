@@ -45,7 +45,8 @@ impl Connection {
             .user
             .clone()
             .ok_or(AuthError::Invalid("it names no user"))?;
-        let subscriber = Subscriber::new(self.session_id, user.clone(), self.mailbox.clone());
+        let subscriber = Subscriber::new(self.session_id, user.clone(), self.mailbox.clone())
+            .named(identity.name.clone());
         let subscriber = self.subscriber.get_or_init(|| Arc::new(subscriber));
         let follows_all = self.scope == Scope::All && connect.subscribe == Subscribe::All;
         let inner = self.realtime.inner();
@@ -64,6 +65,9 @@ impl Connection {
         self.realtime.hear_of(&user).await;
         let wanted = self.wanted(&user, &connect, follows_all).await?;
         let look = self.look(&user, &wanted).await?;
+        if matches!(self.scope, Scope::Room(_)) && look.views.is_empty() {
+            return Err(Error::NOT_FOUND);
+        }
         self.welcome(id, &user, &identity, &look.views);
         self.state()
             .connected(user.clone(), &identity, now(), self.realtime.now());
@@ -294,9 +298,10 @@ fn closing(error: &Error) -> CloseCode {
         ErrorCode::TokenExpired => CloseCode::TokenExpired,
         ErrorCode::LimitExceeded => CloseCode::ConnectionLimit,
         ErrorCode::Busy | ErrorCode::Timeout | ErrorCode::Internal => CloseCode::ServerError,
+        // A connection to one room, which is not this user's.
+        ErrorCode::NotFound => CloseCode::Kicked,
         ErrorCode::Unauthenticated
         | ErrorCode::Forbidden
-        | ErrorCode::NotFound
         | ErrorCode::BadRequest
         | ErrorCode::UnknownCommand
         | ErrorCode::Conflict

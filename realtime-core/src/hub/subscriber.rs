@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    change::Actor,
     id::{RoomId, SessionId, UserId},
     mailbox::Mailbox,
 };
@@ -17,6 +18,8 @@ pub(crate) struct Subscriber {
     pub(crate) session: SessionId,
     /// Whose connection it is.
     pub(crate) user: UserId,
+    /// What the token said they are called.
+    pub(crate) name: Option<String>,
     /// What waits for it.
     pub(crate) mailbox: std::sync::Arc<Mailbox>,
     rooms: Mutex<BTreeMap<RoomId, Ticket>>,
@@ -33,8 +36,23 @@ impl Subscriber {
         Self {
             session,
             user,
+            name: None,
             mailbox,
             rooms: Mutex::default(),
+        }
+    }
+
+    /// The same, of somebody whose token says what they are called.
+    pub(crate) fn named(mut self, name: Option<String>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// On whose behalf it asks.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::User {
+            id: self.user.clone(),
+            name: self.name.clone(),
         }
     }
 

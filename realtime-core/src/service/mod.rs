@@ -23,7 +23,7 @@ use crate::{
     change::{Answer, Change, Committed},
     committer::Committer,
     error::Error,
-    event::Signal,
+    event::{Signal, Topic},
     hub::Hub,
     id::{Incarnation, RoomId, UserId},
     limits::Limits,
@@ -148,7 +148,9 @@ impl Realtime {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn health(&self) -> Health {
-        let asked = tokio::time::timeout(HEALTH_TIMEOUT, self.inner.backend.heads(&[])).await;
+        // About a room that is not: a store need not be asked about nothing.
+        let nowhere = [Topic::Room(RoomId::from_uuid(uuid::Uuid::nil()))];
+        let asked = tokio::time::timeout(HEALTH_TIMEOUT, self.inner.backend.heads(&nowhere)).await;
         Health {
             store: matches!(asked, Ok(Ok(_))),
             broker: self.inner.broker.health().up,

@@ -46,7 +46,7 @@ section! {
         /// How long a connection may go without a valid `connect`.
         connect_timeout: Duration = seconds(10),
             in 100 ms..=60 s, "until then a connection has no user to account it to";
-        /// How long a connection may be silent before it is pinged.
+        /// How often a connection is pinged.
         ping_interval: Duration = seconds(25),
             in 100 ms..=1 h, "common proxies drop connections that are idle for 30 s";
         /// How long the answer to a ping may take.
@@ -72,8 +72,7 @@ section! {
 section! {
     /// Where messages are stored.
     Database in "database" {
-        /// sqlite://FILE, or the URL of a PostgreSQL or MySQL database. With a password in
-        /// it, give it as REALTIME_DATABASE__URL.
+        /// sqlite://FILE; the file is created when it is missing.
         url: ConnectionUrl = ConnectionUrl::new("sqlite://realtime.db");
         /// Connections to the database.
         max_connections: u32 = 8,
@@ -165,10 +164,10 @@ section! {
         /// Messages that a user may send at once after a silence.
         message_burst: u32 = 30,
             in 1..=1_000_000_000, "what was written offline is sent at once";
-        /// Commands of any kind that a connection may send a second, on average.
+        /// Commands other than messages that a user may give a second, on average.
         commands_per_second: u32 = 50,
             in 1..=1_000_000_000, "receipts and typing come with every message";
-        /// Commands that a connection may send at once after a silence.
+        /// Commands that a user may give at once after a silence.
         command_burst: u32 = 200,
             in 1..=1_000_000_000, "a client that reconnects asks about many rooms";
         /// Commands of one connection that may wait for their answers.

@@ -9,7 +9,8 @@ use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry:
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Answer, Problem, RequestId, Response, call::Call, health, limits::OPERATOR_CONNECTIONS, typed,
+    ACCEPT_PAUSE, Answer, OPERATOR_CONNECTIONS, OPERATOR_SILENCE, Problem, RequestId, Response,
+    call::Call, health, router, typed,
 };
 use crate::App;
 
@@ -77,7 +78,7 @@ pub(crate) async fn listen(listener: TcpListener, app: App) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an operator's connection; resting");
-                tokio::time::sleep(super::ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -88,7 +89,7 @@ pub(crate) async fn listen(listener: TcpListener, app: App) {
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(super::OPERATOR_SILENCE);
+            .header_read_timeout(OPERATOR_SILENCE);
         connections.spawn(async move {
             // Who scrapes and goes away in the middle has nothing to tell us.
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
@@ -104,5 +105,8 @@ async fn operator(app: &App, request: &Request<Incoming>) -> Response {
         "/readyz" if is_read => health::readiness(app).await,
         _ => Err(Problem::not_found()),
     };
-    answer.unwrap_or_else(|problem| problem.into_response(&RequestId::of(request.headers())))
+    let id = RequestId::of(request.headers());
+    let mut response = answer.unwrap_or_else(|problem| problem.into_response(&id));
+    router::finish(response.headers_mut(), &id);
+    response
 }

@@ -19,3 +19,21 @@ impl HttpPlace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_left_once_whoever_holds_it() {
+        let places = Arc::new(Semaphore::new(1));
+        let place = HttpPlace::new(Arc::clone(&places).try_acquire_owned().unwrap());
+        let stream = place.clone();
+        assert_eq!(places.available_permits(), 0);
+        stream.leave();
+        place.leave();
+        assert_eq!(places.available_permits(), 1);
+    }
+}

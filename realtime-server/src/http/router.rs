@@ -50,7 +50,8 @@ pub(crate) async fn route(app: &App, request: Request<Incoming>, peer: SocketAdd
     let answer = Box::pin(dispatch(app, request, peer, &cors, &mut route)).await;
     let mut response = answer.unwrap_or_else(|problem| problem.into_response(&id));
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        finish(response.headers_mut(), &id, cors);
+        finish(response.headers_mut(), &id);
+        cors.apply(response.headers_mut());
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
     tracing::debug!(request_id = %id, %method, route, status, ?took, "answered");
@@ -133,10 +134,10 @@ fn check(request: &Request<Incoming>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn finish(headers: &mut HeaderMap, id: &RequestId, cors: Cors) {
+/// Adds what all answers have.
+pub(super) fn finish(headers: &mut HeaderMap, id: &RequestId) {
     for (name, value) in COMMON_HEADERS {
         headers.entry(name).or_insert(value);
     }
     headers.insert(REQUEST_ID, id.to_header());
-    cors.apply(headers);
 }

@@ -25,8 +25,20 @@ const NORMAL: u16 = CloseCode::Normal.number();
 pub(crate) struct Chat {
     connection: Arc<Connection>,
     settings: Arc<Settings>,
+    open: Open,
+}
+
+/// Counts as one of the open connections, however it ends.
+#[derive(Debug)]
+struct Open {
     metrics: Metrics,
-    place: Place,
+    _place: Place,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.connections.of(TRANSPORT).dec();
+    }
 }
 
 impl Chat {
@@ -40,8 +52,10 @@ impl Chat {
         Self {
             connection: Arc::new(connection),
             settings,
-            metrics,
-            place,
+            open: Open {
+                metrics,
+                _place: place,
+            },
         }
     }
 }
@@ -91,14 +105,17 @@ impl Peer for Chat {
     }
 
     fn finish(self, code: u16) -> Work {
-        self.metrics.connections.of(TRANSPORT).dec();
-        self.metrics.connections_closed.of(close_code(code)).inc();
+        self.open
+            .metrics
+            .connections_closed
+            .of(close_code(code))
+            .inc();
         Box::pin(async move {
             // Nobody else holds it: what was being received has been dropped.
             if let Some(connection) = Arc::into_inner(self.connection) {
                 connection.finish(code == NORMAL).await;
             }
-            drop(self.place);
+            drop(self.open);
         })
     }
 }

@@ -467,6 +467,26 @@ fn fragmented(text: &str, parts: usize) -> Vec<u8> {
 }
 
 proptest! {
+    #[test]
+    fn nothing_that_is_sent_makes_it_panic_or_hang(bytes: Vec<u8>, begins_well: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let desk = Desk::new(1_000, true);
+            let mut client = Client::start(&desk, BIG);
+            if begins_well {
+                client.send(&Frame::text("well begun").more()).await;
+            }
+            // It may have been closed for what was sent already.
+            let _ = client.pipe.write_all(&bytes).await;
+            drop(client.pipe);
+            client.driver.await.unwrap();
+            assert!(desk.finished().is_some());
+        });
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn every_message_comes_back_in_order_however_the_stream_is_cut(

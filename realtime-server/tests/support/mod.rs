@@ -45,7 +45,11 @@ pub struct Running {
 /// Starts a server; `settings` are environment variables without their prefix.
 pub async fn start(settings: &[(&str, &str)]) -> Running {
     let store = Arc::new(MemoryStore::default());
-    start_over(|config| Realtime::builder(store).limits(App::limits_of(config)), settings).await
+    start_over(
+        |config| Realtime::builder(store).limits(App::limits_of(config)),
+        settings,
+    )
+    .await
 }
 
 /// The same, over what `build` makes.
