@@ -53,7 +53,7 @@ impl Connection {
         id: Option<u32>,
         command: Command,
     ) -> Result<(), Error> {
-        let by = || subscriber.actor();
+        let by = || actor(subscriber);
         match command {
             Command::Send(send) => self.send(subscriber, id, *send).await?,
             Command::Edit(edit) => {
@@ -116,7 +116,7 @@ impl Connection {
     ) -> Result<(), Error> {
         let draft = Draft {
             room: send.room,
-            from: subscriber.actor(),
+            from: actor(subscriber),
             client_id: send.client_id,
             body: send.body,
             kind: send.kind,
@@ -284,6 +284,14 @@ impl Connection {
         let users = self.realtime.presence(&subscriber.user, users).await?;
         self.answer(id, &PresenceView { users: &users });
         Ok(())
+    }
+}
+
+/// On whose behalf a connection asks.
+fn actor(subscriber: &Subscriber) -> Actor {
+    Actor::User {
+        id: subscriber.user.clone(),
+        name: subscriber.name.clone(),
     }
 }
 

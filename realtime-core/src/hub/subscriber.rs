@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::{
-    change::Actor,
     id::{RoomId, SessionId, UserId},
     mailbox::Mailbox,
 };
@@ -46,14 +45,6 @@ impl Subscriber {
     pub(crate) fn named(mut self, name: Option<String>) -> Self {
         self.name = name;
         self
-    }
-
-    /// On whose behalf it asks.
-    pub(crate) fn actor(&self) -> Actor {
-        Actor::User {
-            id: self.user.clone(),
-            name: self.name.clone(),
-        }
     }
 
     /// The rooms that it follows.
