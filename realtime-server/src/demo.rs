@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_link_never_leads_to_everywhere() {
-        let reachable = |address: &str| super::reachable(address.parse().unwrap()).to_string();
-        assert_eq!(reachable("0.0.0.0:80"), "127.0.0.1:80");
-        assert_eq!(reachable("[::]:80"), "[::1]:80");
-        assert_eq!(reachable("192.0.2.1:80"), "192.0.2.1:80");
+        let link_to = |address: &str| reachable(address.parse().unwrap()).to_string();
+        assert_eq!(link_to("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(link_to("[::]:80"), "[::1]:80");
+        assert_eq!(link_to("192.0.2.1:80"), "192.0.2.1:80");
     }
 }

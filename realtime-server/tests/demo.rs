@@ -1,5 +1,11 @@
 //! `demo`, as a newcomer runs it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::{io, net::SocketAddr, process::Stdio};

@@ -71,14 +71,22 @@ async fn measure(file: &std::path::Path) -> Result<(), Failure> {
         println!("{:<22} {figures} {:>8}", "sends to one room", log_mib(file));
         let own_rooms = || (0..size).map(|n| send(&rooms[n % ROOMS])).collect();
         let figures = run(&store, size, own_rooms).await?;
-        println!("{:<22} {figures} {:>8}", "sends to own rooms", log_mib(file));
+        println!(
+            "{:<22} {figures} {:>8}",
+            "sends to own rooms",
+            log_mib(file)
+        );
         let receipts = || {
             (0..size.div_ceil(2))
                 .flat_map(|n| [send(&rooms[n]), mark(&rooms[n])])
                 .collect()
         };
         let figures = run(&store, size, receipts).await?;
-        println!("{:<22} {figures} {:>8}", "sends and receipts", log_mib(file));
+        println!(
+            "{:<22} {figures} {:>8}",
+            "sends and receipts",
+            log_mib(file)
+        );
     }
     store.close().await?;
     Ok(())

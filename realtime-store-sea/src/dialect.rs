@@ -22,8 +22,7 @@ use realtime_core::store::StoreError;
 use sea_orm::{
     DbBackend, SqliteTransactionMode, Statement, TransactionOptions, Value,
     sea_query::{
-        ColumnDef, ConditionalStatement, Expr, IndexCreateStatement, IntoIden,
-        TableCreateStatement,
+        ColumnDef, ConditionalStatement, Expr, IndexCreateStatement, IntoIden, TableCreateStatement,
     },
 };
 
@@ -158,7 +157,10 @@ impl Dialect {
     ) -> impl Iterator<Item = Statement> + use<N> {
         let (keys, sets) = rows.columns.split_at(keys);
         let sets: Vec<String> = sets.iter().map(|c| format!("{c} = v.{c}")).collect();
-        let keys: Vec<String> = keys.iter().map(|c| format!("{table}.{c} = v.{c}")).collect();
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|c| format!("{table}.{c} = v.{c}"))
+            .collect();
         let (sets, keys) = (sets.join(", "), keys.join(" AND "));
         let tail = match self {
             Self::Sqlite => format!("UPDATE OR FAIL {table} SET {sets} FROM v WHERE {keys}"),
@@ -338,7 +340,9 @@ mod tests {
         assert!(texts(0).is_empty());
         assert_eq!(
             texts(3),
-            ["WITH v(id, n) AS (VALUES (?,?),(?,?),(?,?),(?,?)) UPDATE OR FAIL t SET n = v.n FROM v WHERE t.id = v.id"]
+            [
+                "WITH v(id, n) AS (VALUES (?,?),(?,?),(?,?),(?,?)) UPDATE OR FAIL t SET n = v.n FROM v WHERE t.id = v.id"
+            ]
         );
     }
 

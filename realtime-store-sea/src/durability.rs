@@ -46,9 +46,10 @@ async fn read_sqlite(writer: &DatabaseConnection) -> Result<Durability, StoreErr
         dialect: Dialect::Sqlite,
     };
     let silent = || damaged("SQLite does not tell its settings");
-    let journal_mode: String = single(query.one("PRAGMA journal_mode", []).await?)?
-        .ok_or_else(silent)?;
-    let synchronous: i64 = single(query.one("PRAGMA synchronous", []).await?)?.ok_or_else(silent)?;
+    let journal_mode: String =
+        single(query.one("PRAGMA journal_mode", []).await?)?.ok_or_else(silent)?;
+    let synchronous: i64 =
+        single(query.one("PRAGMA synchronous", []).await?)?.ok_or_else(silent)?;
     Ok(Durability {
         survives: sqlite_survives(&journal_mode, synchronous),
         settings: vec![

@@ -75,7 +75,9 @@ fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
 
 /// Whether the failure is another process's lock, so that waiting may help.
 pub(crate) fn is_busy(error: &DbErr) -> bool {
-    sqlx_error(error).and_then(sqlite_code).is_some_and(sqlite_busy)
+    sqlx_error(error)
+        .and_then(sqlite_code)
+        .is_some_and(sqlite_busy)
 }
 
 #[expect(

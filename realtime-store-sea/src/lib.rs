@@ -1,5 +1,5 @@
 //! The SeaORM store of Realtime: rooms, messages and pointers in an SQL database.
-//! SQLite today; PostgreSQL and MySQL have their place in [`mod@dialect`].
+//! SQLite today; PostgreSQL and MySQL have their place in `dialect`.
 //!
 //! ```no_run
 //! use realtime_store_sea::{SeaOptions, SeaStore};

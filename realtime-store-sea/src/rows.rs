@@ -58,7 +58,6 @@ pub(crate) fn user_id(external: Option<&str>) -> Result<UserId, StoreError> {
 
 /// JSON as it is stored.
 pub(crate) fn json(metadata: Option<&Metadata>) -> Option<String> {
-    // Written by hand-free `Display`: a map of strings to values cannot fail.
     metadata.map(|map| serde_json::Value::Object(map.clone()).to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The contract of the ports, sentence by sentence, on a file and in memory; and long
 //! random histories compared with the reference.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use tempfile::TempDir;
 async fn in_a_file() -> (SharedBackend, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("realtime.db").display());
-    let store = SeaStore::connect(&url, SeaOptions::default()).await.unwrap();
+    let store = SeaStore::connect(&url, SeaOptions::default())
+        .await
+        .unwrap();
     (Arc::new(store), folder)
 }
 
@@ -30,7 +33,6 @@ mod file {
 mod memory {
     realtime_core::store_conformance!(super::in_memory().await);
 }
-
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_histories_agree_with_the_reference() {

@@ -10,8 +10,9 @@ use crate::{
     people::Present,
     ports::{AuthError, Identity},
     protocol::{
-        self, CloseCode, Connect, ConnectedView, ErrorCode, LimitsView, NotificationsView,
-        ReconnectView, RoomSummary, Subscribe, SubscribeTo, Unsubscribe, WireError,
+        self, CloseCode, Connect, ConnectedView, ErrorCode, LimitsView, NamedRoom,
+        NotificationsView, ReconnectView, RoomSummary, Subscribe, SubscribeTo, Unsubscribe,
+        WireError,
     },
     seq::Rev,
     store::{RoomView, StoreError},
@@ -221,22 +222,29 @@ impl Connection {
         command: SubscribeTo,
     ) -> Result<(), Error> {
         #[derive(serde::Serialize)]
-        struct Refused {
-            room: RoomId,
+        struct Refused<'a> {
+            room: Cow<'a, str>,
             code: ErrorCode,
         }
         #[derive(serde::Serialize)]
         struct Subscribed<'a> {
             rooms: Vec<RoomSummary<'a>>,
-            refused: Vec<Refused>,
+            refused: Vec<Refused<'a>>,
         }
-        let wanted: Wanted = command.rooms.iter().map(|at| (at.room, at.rev)).collect();
+        let mut wanted = Wanted::new();
+        let mut nowhere = Vec::new();
+        for at in command.rooms {
+            match at.room {
+                NamedRoom::Id(room) => _ = wanted.insert(room, at.rev),
+                NamedRoom::Nowhere(name) => nowhere.push(name),
+            }
+        }
         let new = wanted
             .keys()
             .filter(|room| !subscriber.follows(**room))
             .count();
         let max = self.realtime.limits().rooms;
-        if wanted.len() > max || subscriber.room_count() + new > max {
+        if wanted.len() + nowhere.len() > max || subscriber.room_count() + new > max {
             let max = u64::try_from(max).unwrap_or(u64::MAX);
             return Err(crate::change::Rejection::LimitExceeded { what: "rooms", max }.into());
         }
@@ -245,8 +253,10 @@ impl Connection {
         let look = self.look(&subscriber.user, &allowed).await?;
         let found = |room: &RoomId| look.views.iter().any(|view| view.room.id == *room);
         let refused = wanted.keys().filter(|room| !found(room));
-        let refused = refused.map(|room| Refused {
-            room: *room,
+        let refused = refused.map(|room| Cow::Owned(room.to_string()));
+        let nowhere = nowhere.iter().map(|name| Cow::Borrowed(&**name));
+        let refused = refused.chain(nowhere).map(|room| Refused {
+            room,
             code: ErrorCode::NotFound,
         });
         let wall = self.realtime.now();
@@ -277,7 +287,10 @@ impl Connection {
         command: &Unsubscribe,
     ) {
         for room in &command.rooms {
-            self.realtime.inner().hub.leave(*room, subscriber);
+            match room {
+                NamedRoom::Id(room) => self.realtime.inner().hub.leave(*room, subscriber),
+                NamedRoom::Nowhere(_) => {}
+            }
         }
         self.answer(id, &serde_json::Map::new());
     }

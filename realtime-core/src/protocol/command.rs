@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::ErrorCode;
 use crate::{
-    id::{ClientId, Incarnation, RoomId, UserId},
+    error::Error,
+    id::{ClientId, IdError, Incarnation, RoomId, UserId},
     message::{Body, MessageKind},
     room::Metadata,
     seq::{Rev, Seq},
@@ -140,11 +141,21 @@ pub struct Connect {
     pub rooms: BTreeMap<RoomId, Rev>,
     /// The `rev` at which it holds its notifications.
     pub notifications: Option<Rev>,
-    /// The life of the database from which it holds them.
+    /// The life of the database from which it holds them; nil stands for a text that
+    /// no life of a database ever had.
+    #[serde(default, deserialize_with = "any_life")]
     pub incarnation: Option<Incarnation>,
     /// Whether to listen to all rooms or only to those listed.
     #[serde(default)]
     pub subscribe: Subscribe,
+}
+
+/// A client that held rooms of another server altogether must be told to start afresh,
+/// not that its word is malformed: incarnations are opaque to it.
+fn any_life<'de, D: de::Deserializer<'de>>(from: D) -> Result<Option<Incarnation>, D::Error> {
+    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(from)?;
+    let nil = Incarnation::from_uuid(uuid::Uuid::nil());
+    Ok(text.map(|text| text.parse().unwrap_or(nil)))
 }
 
 /// What a connection listens to.
@@ -175,12 +186,33 @@ pub struct SubscribeTo {
     pub rooms: Vec<RoomAt>,
 }
 
+/// A room's id as a client gave it. Ids are opaque to clients, so that what cannot be
+/// one is a room that does not exist, and no reason to refuse the others of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a text is an id, or it is not")]
+pub enum NamedRoom {
+    /// It may exist.
+    Id(RoomId),
+    /// It cannot exist.
+    Nowhere(Box<str>),
+}
+
+impl<'de> Deserialize<'de> for NamedRoom {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(match text.parse() {
+            Ok(id) => Self::Id(id),
+            Err(_) => Self::Nowhere(text.chars().take(TOLD_BACK_CHARS).collect()),
+        })
+    }
+}
+
 /// A room, and the `rev` at which the client holds it.
 #[derive(Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct RoomAt {
     /// Which room.
-    pub room: RoomId,
+    pub room: NamedRoom,
     /// The `rev`; without one, the room is followed from its head.
     pub rev: Option<Rev>,
 }
@@ -190,7 +222,7 @@ pub struct RoomAt {
 #[non_exhaustive]
 pub struct Unsubscribe {
     /// Which rooms.
-    pub rooms: Vec<RoomId>,
+    pub rooms: Vec<NamedRoom>,
 }
 
 /// See [`Command::Send`]. Also the body of the REST call, where `room` is in the path.
@@ -338,7 +370,7 @@ pub fn decode(text: &str) -> Result<Request, (Option<u32>, WireError)> {
         .map_err(|error| (id, error))
 }
 
-/// An unknown word is told back cut short: it is the client's, and may be anything.
+/// What is not known is told back cut short: it is the client's, and may be anything.
 const TOLD_BACK_CHARS: usize = 40;
 
 fn unknown(word: &str) -> WireError {
@@ -357,6 +389,10 @@ fn read_body_with_path<'de, T: Deserialize<'de>>(body: &'de str) -> Result<T, Wi
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let reason = plain(error.inner());
         let path = error.path().to_string();
+        // The same as for every other room that is not there.
+        if path == "room" && reason == IdError::NotUuid.to_string() {
+            return Error::NOT_FOUND.to_wire();
+        }
         let missing = reason
             .strip_prefix("missing field `")
             .and_then(|rest| rest.split('`').next());

@@ -13,9 +13,9 @@ mod view;
 
 pub use code::{CloseCode, ErrorCode};
 pub use command::{
-    ChangesOf, Command, Connect, Edit, HistoryOf, Mark, NotificationsOf, NotificationsRead, Pong,
-    Preferences, PresenceOf, Refresh, Request, RoomAt, Send, SeqIn, Subscribe, SubscribeTo, Typing,
-    Unsubscribe, WireError, decode,
+    ChangesOf, Command, Connect, Edit, HistoryOf, Mark, NamedRoom, NotificationsOf,
+    NotificationsRead, Pong, Preferences, PresenceOf, Refresh, Request, RoomAt, Send, SeqIn,
+    Subscribe, SubscribeTo, Typing, Unsubscribe, WireError, decode,
 };
 pub use push::{
     Encoded, Line, Membership, answer, failure, line, push, reset, signal, unsubscribed,

@@ -28,6 +28,9 @@ pub(crate) const FULL_RETRY: Duration = Duration::from_secs(5);
 pub(crate) const REQUEST_ID_CHARS: usize = 64;
 /// How long the body of a request may take: the largest one over 280 kbit/s.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a request may take from its head to its answer: a slow body and a store
+/// that is at its own limit, one after the other, and some.
+pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// How long a refused body is still read, so that its sender sees the answer: closing
 /// a socket with unread input makes the kernel reset it.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(2);

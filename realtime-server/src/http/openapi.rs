@@ -159,7 +159,7 @@ mod tests {
                 map.values().for_each(|value| references(value, into));
             }
             Value::Array(values) => values.iter().for_each(|value| references(value, into)),
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 

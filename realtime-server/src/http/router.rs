@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use realtime_core::{Scope, ports::Action};
-use tokio::time::Instant;
+use realtime_core::{Error, Scope, ports::Action};
+use tokio::time::{Instant, timeout};
 
 use super::{
-    Answer, Problem, RequestId, Response,
+    Answer, Problem, REQUEST_TIME, RequestId, Response,
     body::Payload,
     call::Call,
     cors::Cors,
@@ -93,7 +93,8 @@ async fn answer(
 ) -> Answer {
     let call = Call::admit(app, route, found.params, request.into_parts(), peer).await?;
     call.spend(route.action()).await?;
-    (route.handler)(call).await
+    let answered = timeout(REQUEST_TIME, (route.handler)(call)).await;
+    answered.unwrap_or_else(|_| Err(Error::Timeout.into()))
 }
 
 impl Route {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use futures::task::AtomicWaker;
+use futures::{FutureExt, task::AtomicWaker};
 use proptest::prelude::*;
 use realtime_core::Limits;
 use realtime_testkit::frame::{Frame, Received, opcode};
@@ -436,6 +436,30 @@ async fn an_idle_connection_holds_no_buffers() {
     assert!(driver.library.is_none());
     assert!(driver.work.is_none());
     assert!(driver.outgoing.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pings_and_does_not_read_is_not_read_from() {
+    let desk = Desk::new(0, false);
+    let settings = Arc::new(Settings::new(&Limits::default()));
+    let (mut client, server) = duplex(1_024);
+    let peer = TestPeer(Arc::clone(&desk));
+    let mut driver = Driver::new(server, b"", peer, settings, Instant::now());
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let ping = Frame::new(opcode::PING, [7; 125]).to_bytes();
+    let pings = 4_000;
+    for _ in 0..pings {
+        let _ = client.write(&ping).now_or_never();
+        assert!(driver.poll_open(&mut cx).is_pending());
+        // A task may do only so much before it yields.
+        tokio::task::yield_now().await;
+    }
+    let waiting = driver.outgoing.waiting();
+    assert!(pings * 125 > 3 * UNREAD_AT);
+    assert!(
+        (UNREAD_AT..UNREAD_AT + 1_024).contains(&waiting),
+        "{waiting} bytes wait"
+    );
 }
 
 fn messages() -> impl Strategy<Value = Vec<(String, usize)>> {

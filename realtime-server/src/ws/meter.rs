@@ -57,7 +57,7 @@ impl Meter {
             self.message_began.get_or_insert(now);
         }
         self.is_over |= self.frames > budget.frame_burst || self.bytes > budget.byte_burst;
-        if false {
+        if self.is_over {
             Err(OverBudget)
         } else {
             Ok(())

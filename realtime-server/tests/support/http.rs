@@ -1,5 +1,11 @@
 //! Requests and event streams, as an ordinary client sends them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking; not every test program comes here"
+)]
+
 use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::Bytes;

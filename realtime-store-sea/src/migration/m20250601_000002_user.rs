@@ -21,9 +21,7 @@ impl MigrationTrait for Migration {
             .col(number("last_seen_at"))
             .col(number("created_at").not_null())
             .col(number("updated_at").not_null());
-        manager
-            .create_table(table)
-            .await?;
+        manager.create_table(table).await?;
         manager
             .create_index(
                 Index::create()

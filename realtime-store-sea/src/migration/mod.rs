@@ -34,6 +34,9 @@ use crate::{
     error::{at_commit, damaged, failed},
 };
 
+/// Where it is noted which changes were made. Not the default name: the host may run
+/// migrations of its own in the same database.
+const MIGRATIONS: &str = "rt_migration";
 /// Characters of an identifier. Written down here and not taken from the limits of
 /// today: an old change must stay what it was.
 const NAME_CHARS: u32 = 64;
@@ -47,6 +50,10 @@ pub(crate) async fn run(
     dialect: Dialect,
     ids: &dyn IdGenerator,
 ) -> Result<Incarnation, StoreError> {
+    // Usually there is nothing to do, and no reason to wait for who writes.
+    if let Some(incarnation) = done(writer).await? {
+        return Ok(incarnation);
+    }
     let locked = writer
         .begin_with_options(dialect.to_write())
         .await
@@ -54,9 +61,21 @@ pub(crate) async fn run(
     if is_behind(&locked).await.map_err(failed)? {
         Migrator::up(&locked, None).await.map_err(failed)?;
     }
-    let incarnation = incarnation(&locked, ids).await?;
+    let incarnation = match stored_incarnation(&locked).await? {
+        Some(stored) => stored,
+        None => new_incarnation(&locked, ids).await?,
+    };
     locked.commit().await.map_err(at_commit)?;
     Ok(incarnation)
+}
+
+/// The incarnation, if the schema is up to date.
+async fn done(db: &DatabaseConnection) -> Result<Option<Incarnation>, StoreError> {
+    let migrated = SchemaManager::new(db).has_table(MIGRATIONS).await;
+    if !migrated.map_err(failed)? || is_behind(db).await.map_err(failed)? {
+        return Ok(None);
+    }
+    stored_incarnation(db).await
 }
 
 /// Whether a change of ours is missing. Changes that we do not know are those of a
@@ -72,19 +91,22 @@ async fn is_behind(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
         .any(|migration| !applied.contains(migration.name())))
 }
 
-async fn incarnation(
+async fn stored_incarnation(db: &impl ConnectionTrait) -> Result<Option<Incarnation>, StoreError> {
+    let stored = meta::Entity::find_by_id(INCARNATION).one(db).await;
+    stored
+        .map_err(failed)?
+        .map(|row| {
+            uuid::Uuid::try_parse(&row.value)
+                .map(Incarnation::from_uuid)
+                .map_err(|_| damaged("the incarnation is not a UUID"))
+        })
+        .transpose()
+}
+
+async fn new_incarnation(
     db: &impl ConnectionTrait,
     ids: &dyn IdGenerator,
 ) -> Result<Incarnation, StoreError> {
-    let stored = meta::Entity::find_by_id(INCARNATION)
-        .one(db)
-        .await
-        .map_err(failed)?;
-    if let Some(row) = stored {
-        return uuid::Uuid::try_parse(&row.value)
-            .map(Incarnation::from_uuid)
-            .map_err(|_| damaged("the incarnation is not a UUID"));
-    }
     let new = Incarnation::from_uuid(ids.uuid());
     let row = meta::ActiveModel {
         key: Set(INCARNATION.to_owned()),
@@ -112,10 +134,8 @@ impl MigratorTrait for Migrator {
         ]
     }
 
-    /// Not the default name: the host may run migrations of its own in the same
-    /// database.
     fn migration_table_name() -> DynIden {
-        "rt_migration".into_iden()
+        MIGRATIONS.into_iden()
     }
 }
 

@@ -98,7 +98,10 @@ pub(crate) async fn views(
     let views = complete(&query, each_entry(&found)?).await?;
     let mut by_room: HashMap<RoomId, RoomView> =
         views.into_iter().map(|view| (view.room.id, view)).collect();
-    Ok(rooms.iter().filter_map(|room| by_room.remove(room)).collect())
+    Ok(rooms
+        .iter()
+        .filter_map(|room| by_room.remove(room))
+        .collect())
 }
 
 /// The statement for a page. What is not asked for is not in its text.
@@ -234,7 +237,10 @@ async fn small_rooms<C: ConnectionTrait>(
     let found = each_participant(&query.find(rooms, &columns, &from).await?)?;
     let mut people: HashMap<RoomId, Vec<Participant>> = HashMap::new();
     for participant in found {
-        people.entry(participant.room).or_default().push(participant);
+        people
+            .entry(participant.room)
+            .or_default()
+            .push(participant);
     }
     for room in people.values_mut() {
         room.sort_unstable_by(|a, b| a.user.cmp(&b.user));

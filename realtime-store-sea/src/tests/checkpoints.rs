@@ -15,12 +15,16 @@ async fn a_round_copies_the_log_and_lets_it_start_over() {
     let connections = fixture.connections();
     let keeper = connections.keeper.as_ref().unwrap();
     let room = open(&fixture.store, group(["ann"])).await;
-    commit(&fixture.store, &[send(room, "ann", "1")]).await.unwrap();
+    commit(&fixture.store, &[send(room, "ann", "1")])
+        .await
+        .unwrap();
     let idle = round(keeper, &connections.writer, u32::MAX).await.unwrap();
     assert!(idle.waiting() > 0, "below the mark nothing is done");
     let done = round(keeper, &connections.writer, 1).await.unwrap();
     assert_eq!(done.waiting(), 0);
-    commit(&fixture.store, &[send(room, "ann", "2")]).await.unwrap();
+    commit(&fixture.store, &[send(room, "ann", "2")])
+        .await
+        .unwrap();
     let after = round(keeper, &connections.writer, u32::MAX).await.unwrap();
     assert!(after.log < done.log, "{after:?} began anew after {done:?}");
 }
@@ -39,7 +43,9 @@ async fn the_log_does_not_grow_with_what_is_written() {
     let room = open(&fixture.store, group(["ann"])).await;
     let mut longest = 0;
     for batch in 0..BATCHES {
-        let sends: Vec<_> = (0..64).map(|n| send(room, "ann", &format!("{batch}-{n}"))).collect();
+        let sends: Vec<_> = (0..64)
+            .map(|n| send(room, "ann", &format!("{batch}-{n}")))
+            .collect();
         commit(&fixture.store, &sends).await.unwrap();
         // What the keeper does in its own time, at times that the test can count on.
         let log = round(keeper, &connections.writer, MARK).await.unwrap();
@@ -47,7 +53,11 @@ async fn the_log_does_not_grow_with_what_is_written() {
     }
     let bound = u64::from(MARK) * 4;
     assert!(u64::try_from(longest).unwrap() < bound, "{longest} pages");
-    assert!(fixture.log_bytes() < bound * PAGE, "{} bytes", fixture.log_bytes());
+    assert!(
+        fixture.log_bytes() < bound * PAGE,
+        "{} bytes",
+        fixture.log_bytes()
+    );
 }
 
 #[tokio::test]
@@ -57,12 +67,20 @@ async fn a_reader_that_stays_does_not_hold_up_the_writer() {
     let keeper = connections.keeper.as_ref().unwrap();
     let room = open(&fixture.store, group(["ann"])).await;
     let snapshot = fixture.store.snapshot().await.unwrap();
-    let before = crate::read::changes::room_row(&snapshot.query(), room).await.unwrap().unwrap();
+    let before = crate::read::changes::room_row(&snapshot.query(), room)
+        .await
+        .unwrap()
+        .unwrap();
     for n in 0..10 {
-        commit(&fixture.store, &[send(room, "ann", &n.to_string())]).await.unwrap();
+        commit(&fixture.store, &[send(room, "ann", &n.to_string())])
+            .await
+            .unwrap();
         round(keeper, &connections.writer, 1).await.unwrap();
     }
-    let still = crate::read::changes::room_row(&snapshot.query(), room).await.unwrap().unwrap();
+    let still = crate::read::changes::room_row(&snapshot.query(), room)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(before, still);
 }
 

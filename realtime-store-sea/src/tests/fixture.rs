@@ -113,7 +113,10 @@ pub(super) async fn open(store: &SeaStore, room: NewRoom) -> RoomId {
     let mut outcomes = store.commit(NOW, &[Change::Open(room)]).await.unwrap();
     match outcomes.remove(0).unwrap().answer {
         Answer::Room { room, .. } => room.id,
-        other => panic!("a room was asked for: {other:?}"),
+        answer @ (Answer::Message { .. }
+        | Answer::Pointers { .. }
+        | Answer::Participant { .. }
+        | Answer::Event { .. }) => panic!("a room was asked for: {answer:?}"),
     }
 }
 

@@ -48,14 +48,20 @@ async fn the_tables_are_the_entities() {
 async fn every_row_can_be_read_as_its_entity() {
     let fixture = Fixture::new().await;
     let room = open(&fixture.store, group(["ann", "ben"])).await;
-    commit(&fixture.store, &[send(room, "ann", "1")]).await.unwrap();
+    commit(&fixture.store, &[send(room, "ann", "1")])
+        .await
+        .unwrap();
     let db = fixture.writer();
     assert_eq!(meta::Entity::find().all(db).await.unwrap().len(), 1);
     assert_eq!(user::Entity::find().all(db).await.unwrap().len(), 2);
     assert_eq!(room::Entity::find().all(db).await.unwrap().len(), 1);
     assert_eq!(participant::Entity::find().all(db).await.unwrap().len(), 2);
     let messages = message::Entity::find().all(db).await.unwrap();
-    assert!(messages.iter().all(|row| row.counts && row.sent_rev == row.rev));
+    assert!(
+        messages
+            .iter()
+            .all(|row| row.counts && row.sent_rev == row.rev)
+    );
 }
 
 #[tokio::test]
@@ -63,9 +69,13 @@ async fn a_database_keeps_its_incarnation_and_its_rooms() {
     let first = Fixture::new().await;
     let incarnation = first.store.incarnation().await.unwrap();
     let room = open(&first.store, group(["ann"])).await;
-    commit(&first.store, &[send(room, "ann", "1")]).await.unwrap();
+    commit(&first.store, &[send(room, "ann", "1")])
+        .await
+        .unwrap();
     first.store.close().await.unwrap();
-    let again = SeaStore::connect(&first.url(), SeaOptions::default()).await.unwrap();
+    let again = SeaStore::connect(&first.url(), SeaOptions::default())
+        .await
+        .unwrap();
     assert_eq!(again.incarnation().await.unwrap(), incarnation);
     assert_eq!(last_seq(&again, room).await, 1);
     let other = Fixture::new().await;
@@ -97,8 +107,12 @@ async fn a_newer_version_has_only_added() {
     fixture
         .sql("INSERT INTO rt_migration (version, applied_at) VALUES ('m99990101_000001_new', 0)")
         .await;
-    fixture.sql("ALTER TABLE rt_room ADD COLUMN mood text").await;
-    let older = SeaStore::connect(&fixture.url(), SeaOptions::default()).await.unwrap();
+    fixture
+        .sql("ALTER TABLE rt_room ADD COLUMN mood text")
+        .await;
+    let older = SeaStore::connect(&fixture.url(), SeaOptions::default())
+        .await
+        .unwrap();
     let room = open(&older, group(["ann"])).await;
     commit(&older, &[send(room, "ann", "1")]).await.unwrap();
     assert_eq!(last_seq(&older, room).await, 1);
@@ -111,7 +125,9 @@ async fn what_a_commit_survives_is_read_back() {
     let settings = &file.store.durability().settings;
     assert!(settings.contains(&("journal_mode", "wal".to_owned())));
     assert!(settings.contains(&("synchronous", "full".to_owned())));
-    let memory = SeaStore::connect("sqlite::memory:", SeaOptions::default()).await.unwrap();
+    let memory = SeaStore::connect("sqlite::memory:", SeaOptions::default())
+        .await
+        .unwrap();
     assert_eq!(memory.durability().survives, Survives::Nothing);
 }
 
@@ -121,9 +137,15 @@ async fn a_missing_file_is_created_unless_the_url_forbids_it() {
     let path = folder.path().join("made.db");
     let url = |mode: &str| format!("sqlite://{}{mode}", path.display());
     let options = SeaOptions::default;
-    assert!(SeaStore::connect(&url("?mode=rw"), options()).await.is_err());
+    assert!(
+        SeaStore::connect(&url("?mode=rw"), options())
+            .await
+            .is_err()
+    );
     assert!(!path.exists());
-    SeaStore::connect(&url("?mode=rwc"), options()).await.unwrap();
+    SeaStore::connect(&url("?mode=rwc"), options())
+        .await
+        .unwrap();
     SeaStore::connect(&url(""), options()).await.unwrap();
     assert!(path.exists());
 }

@@ -47,12 +47,18 @@ async fn a_batch_is_a_constant_number_of_statements() {
     for _ in 0..80 {
         rooms.push(open(&fixture.store, group(["ann", "ben"])).await);
     }
-    let first: Vec<_> = rooms.iter().map(|room| send(*room, "ann", "first")).collect();
+    let first: Vec<_> = rooms
+        .iter()
+        .map(|room| send(*room, "ann", "first"))
+        .collect();
     commit(&fixture.store, &first).await.unwrap();
     let heard = fixture.listen();
     let mut counts = Vec::new();
     for (batch, each) in [("a", 2), ("b", 80), ("c", 40)] {
-        for outcome in commit(&fixture.store, &mixed(&rooms, each, batch)).await.unwrap() {
+        for outcome in commit(&fixture.store, &mixed(&rooms, each, batch))
+            .await
+            .unwrap()
+        {
             outcome.unwrap();
         }
         counts.push(heard.take().len());
@@ -66,7 +72,12 @@ async fn a_busy_room_is_not_read_again() {
     let mut fixture = Fixture::new().await;
     let room = open(&fixture.store, group(["ann", "ben"])).await;
     let heard = fixture.listen();
-    commit(&fixture.store, &[send(room, "ann", "1"), read(room, "ben", 1)]).await.unwrap();
+    commit(
+        &fixture.store,
+        &[send(room, "ann", "1"), read(room, "ben", 1)],
+    )
+    .await
+    .unwrap();
     let again = [send(room, "ann", "2"), read(room, "ben", 2)];
     heard.take();
     commit(&fixture.store, &again).await.unwrap();
@@ -85,7 +96,11 @@ async fn a_page_of_rooms_is_a_constant_number_of_statements() {
         let sent = send(room, "ben", &n.to_string());
         commit(&fixture.store, &[sent]).await.unwrap();
         heard.take();
-        let page = fixture.store.rooms(&user("ann"), &RoomQuery::default()).await.unwrap();
+        let page = fixture
+            .store
+            .rooms(&user("ann"), &RoomQuery::default())
+            .await
+            .unwrap();
         assert_eq!(page.len(), n.min(20));
         counts.insert(heard.take().len());
     }
@@ -99,7 +114,10 @@ async fn the_texts_of_statements_fit_what_is_kept_prepared() {
     for _ in 0..10 {
         rooms.push(open(&fixture.store, group(["ann", "ben"])).await);
     }
-    let first: Vec<_> = rooms.iter().map(|room| send(*room, "ann", "first")).collect();
+    let first: Vec<_> = rooms
+        .iter()
+        .map(|room| send(*room, "ann", "first"))
+        .collect();
     commit(&fixture.store, &first).await.unwrap();
     let heard = fixture.listen();
     for each in 1..=130 {

@@ -136,7 +136,10 @@ impl<C: ConnectionTrait> Loader<'_, C> {
 
     async fn people(&self, wanted: &[UserId], ledger: &mut Ledger<'_>) -> Result<(), StoreError> {
         let mut users = Rows::new(["external_id"]);
-        for unknown in wanted.iter().filter(|user| !ledger.users.contains_key(*user)) {
+        for unknown in wanted
+            .iter()
+            .filter(|user| !ledger.users.contains_key(*user))
+        {
             users.push([unknown.as_str().into()]);
         }
         if users.len() == 0 {

@@ -14,10 +14,11 @@ mod flush;
 mod gather;
 mod ledger;
 mod load;
-pub(crate) mod memory;
 mod membership;
+pub(crate) mod memory;
 mod message;
 mod opening;
+mod record;
 mod room;
 
 use realtime_core::{

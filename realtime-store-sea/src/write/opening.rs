@@ -57,11 +57,7 @@ impl Ledger<'_> {
         outcome
     }
 
-    pub(super) fn create(
-        &mut self,
-        new: &NewRoom,
-        subject: Option<&Subject>,
-    ) -> Ruling<Created> {
+    pub(super) fn create(&mut self, new: &NewRoom, subject: Option<&Subject>) -> Ruling<Created> {
         require_people(new)?;
         let id = self.ids.room();
         let room = Room {

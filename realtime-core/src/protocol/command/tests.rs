@@ -77,12 +77,41 @@ fn an_error_names_the_field() {
     }
     let missing = error(r#"{"id":2,"read":{"seq":1}}"#);
     assert_eq!(missing.2.as_deref(), Some("room"));
-    let nested = error(r#"{"id":2,"subscribe":{"rooms":[{"room":"../../x"}]}}"#);
+    let nested = error(r#"{"id":2,"subscribe":{"rooms":[{"room":7}]}}"#);
     assert_eq!(nested.2.as_deref(), Some("rooms[0].room"));
     let body = error(&format!(
         r#"{{"id":2,"edit":{{"room":"{ROOM}","seq":1,"body":"a\u0000"}}}}"#
     ));
     assert_eq!(body.2.as_deref(), Some("body"));
+}
+
+#[test]
+fn a_text_that_is_no_id_is_a_room_that_is_not_there() {
+    assert_eq!(
+        error(r#"{"id":2,"history":{"room":"../../x"}}"#),
+        (Some(2), ErrorCode::NotFound, None)
+    );
+    let text = format!(r#"{{"subscribe":{{"rooms":[{{"room":"../x"}},{{"room":"{ROOM}"}}]}}}}"#);
+    let Command::Subscribe(to) = decode(&text).unwrap().command else {
+        panic!("not a subscribe")
+    };
+    let rooms: Vec<NamedRoom> = to.rooms.into_iter().map(|at| at.room).collect();
+    let named = NamedRoom::Id(ROOM.parse().unwrap());
+    assert_eq!(rooms, [NamedRoom::Nowhere("../x".into()), named]);
+}
+
+#[test]
+fn an_incarnation_of_another_form_is_another_one() {
+    let life = |value: &str| {
+        let text = format!(r#"{{"connect":{{"incarnation":{value}}}}}"#);
+        match decode(&text).unwrap().command {
+            Command::Connect(connect) => connect.incarnation,
+            other => panic!("{other:?}"),
+        }
+    };
+    let nil = Incarnation::from_uuid(uuid::Uuid::nil());
+    assert_eq!((life("null"), life(r#""old""#)), (None, Some(nil)));
+    assert_eq!(life(&format!("{ROOM:?}")), Some(ROOM.parse().unwrap()));
 }
 
 #[test]
