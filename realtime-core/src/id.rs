@@ -35,6 +35,9 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
+            /// All zeros, which is never given.
+            pub const NIL: Self = Self(Uuid::nil());
+
             /// Wraps a UUID that came from the store.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)

@@ -6,7 +6,7 @@ mod support;
 
 use realtime_core::id::RoomId;
 use serde_json::{Value, json};
-use support::{Running, http::Api, start, token};
+use support::{Running, http::Api, service_token_of, start, token};
 
 async fn room_of(server: &Running, people: &[&str]) -> String {
     server.room(people).await.to_string()
@@ -477,7 +477,7 @@ async fn a_user_has_a_ration_and_the_platform_has_none() {
         ("LIMITS__COMMAND_BURST", "2"),
     ];
     let server = start(&scarce).await;
-    let (ann, platform) = (server.user("ann"), server.platform());
+    let (ann, ben) = (server.user("ann"), server.user("ben"));
     let room = room_of(&server, &["ann", "ben"]).await;
     for n in 0..2 {
         say(&ann, &room, &format!("m-{n}")).await;
@@ -494,10 +494,16 @@ async fn a_user_has_a_ration_and_the_platform_has_none() {
         ann.get("rooms").await.ok(200);
     }
     ann.get("rooms").await.problem(429, "rate_limited");
-    server.user("ben").get("rooms").await.ok(200);
-    for n in 0..10 {
-        say(&platform, &room, &format!("p-{n}")).await;
+    ben.get("rooms").await.ok(200);
+    // Even if its token names a user who has nothing left.
+    let platform = [server.platform(), server.api(service_token_of(Some("ann")))];
+    for (api, name) in platform.iter().zip(["p", "q"]) {
+        for n in 0..10 {
+            say(api, &room, &format!("{name}-{n}")).await;
+        }
     }
+    let history = ben.get(&path).await.ok(200);
+    assert_eq!(history["messages"][21]["sender"]["type"], "system");
 }
 
 #[tokio::test]

@@ -328,6 +328,22 @@ fn check_schema(document: &Value, schema: &Value, value: &Value, what: &str) {
 }
 
 #[tokio::test]
+async fn the_program_prints_the_document_that_it_serves() {
+    let program = env!("CARGO_BIN_EXE_realtime-server");
+    let output = tokio::process::Command::new(program)
+        .arg("openapi")
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success());
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, openapi_document());
+    let server = start(&[]).await;
+    let served = server.nobody().get("/api/openapi.json").await;
+    assert_eq!(served.ok(200), printed);
+}
+
+#[tokio::test]
 async fn users_open_rooms_only_where_they_may_and_are_in_them() {
     let server = start(&[("SERVER__USER_ROOMS", "true")]).await;
     let ann = server.user("ann");

@@ -207,6 +207,23 @@ async fn a_body_without_a_length_is_cut_where_it_is_too_long() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_too_long_is_not_asked_for() {
+    let server = start(&[]).await;
+    for expectation in ["", "Expect: 100-continue\r\n"] {
+        let mut raw = Raw(TcpStream::connect(server.address).await.unwrap());
+        let head = format!(
+            "POST /api/v1/rooms/{}/messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: 10000000\r\n{expectation}\r\n",
+            server.room(&["ann"]).await,
+            token("ann"),
+        );
+        raw.write(&head).await;
+        let (refused, _) = raw.answer().await;
+        assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
     let server = start(&[]).await;
     let mut raw = Raw(TcpStream::connect(server.address).await.unwrap());

@@ -47,7 +47,8 @@ impl Connection {
             .clone()
             .ok_or(AuthError::Invalid("it names no user"))?;
         let subscriber = Subscriber::new(self.session_id, user.clone(), self.mailbox.clone())
-            .named(identity.name.clone());
+            .named(identity.name.clone())
+            .counting(self.in_flight.clone());
         let subscriber = self.subscriber.get_or_init(|| Arc::new(subscriber));
         let follows_all = self.scope == Scope::All && connect.subscribe == Subscribe::All;
         let inner = self.realtime.inner();

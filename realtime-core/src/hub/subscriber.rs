@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use tokio::sync::Semaphore;
 
 use crate::{
     id::{RoomId, SessionId, UserId},
@@ -20,7 +22,9 @@ pub(crate) struct Subscriber {
     /// What the token said they are called.
     pub(crate) name: Option<String>,
     /// What waits for it.
-    pub(crate) mailbox: std::sync::Arc<Mailbox>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// The permits of the commands that it may have under way.
+    commands: Option<Arc<Semaphore>>,
     rooms: Mutex<BTreeMap<RoomId, Ticket>>,
 }
 
@@ -31,12 +35,13 @@ pub(crate) struct Ticket(pub(crate) u64);
 
 impl Subscriber {
     /// A connection that follows nothing yet.
-    pub(crate) fn new(session: SessionId, user: UserId, mailbox: std::sync::Arc<Mailbox>) -> Self {
+    pub(crate) fn new(session: SessionId, user: UserId, mailbox: Arc<Mailbox>) -> Self {
         Self {
             session,
             user,
             name: None,
             mailbox,
+            commands: None,
             rooms: Mutex::default(),
         }
     }
@@ -45,6 +50,26 @@ impl Subscriber {
     pub(crate) fn named(mut self, name: Option<String>) -> Self {
         self.name = name;
         self
+    }
+
+    /// The same, whose commands are counted by these permits.
+    pub(crate) fn counting(mut self, commands: Arc<Semaphore>) -> Self {
+        self.commands = Some(commands);
+        self
+    }
+
+    /// Waits until no change that it asked for is without an answer, and lets no more
+    /// begin. `all` is the number of its permits.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: commands then go on beginning.
+    pub(crate) async fn settle(&self, all: u32) {
+        let Some(commands) = &self.commands else {
+            return;
+        };
+        if let Ok(permits) = commands.acquire_many(all).await {
+            permits.forget();
+        }
     }
 
     /// The rooms that it follows.
@@ -75,5 +100,29 @@ impl Subscriber {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomId, Ticket>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn settling_waits_for_what_is_under_way_and_lets_nothing_more_begin() {
+        let id = uuid::Uuid::from_u128(1);
+        let user = UserId::parse("ann").unwrap();
+        let commands = Arc::new(Semaphore::new(2));
+        let subscriber = Subscriber::new(
+            SessionId::from_uuid(id),
+            user,
+            Arc::new(Mailbox::new(10, 20)),
+        )
+        .counting(commands.clone());
+        let under_way = commands.try_acquire().unwrap();
+        let mut settled = std::pin::pin!(subscriber.settle(2));
+        assert!(futures::poll!(settled.as_mut()).is_pending());
+        drop(under_way);
+        settled.await;
+        assert_eq!(commands.available_permits(), 0);
     }
 }

@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use super::ErrorCode;
 use crate::{
-    error::Error,
     id::{ClientId, IdError, Incarnation, RoomId, UserId},
     message::{Body, MessageKind},
     room::Metadata,
@@ -154,8 +153,7 @@ pub struct Connect {
 /// not that its word is malformed: incarnations are opaque to it.
 fn any_life<'de, D: de::Deserializer<'de>>(from: D) -> Result<Option<Incarnation>, D::Error> {
     let text = Option::<std::borrow::Cow<'de, str>>::deserialize(from)?;
-    let nil = Incarnation::from_uuid(uuid::Uuid::nil());
-    Ok(text.map(|text| text.parse().unwrap_or(nil)))
+    Ok(text.map(|text| text.parse().unwrap_or(Incarnation::NIL)))
 }
 
 /// What a connection listens to.
@@ -370,6 +368,8 @@ pub fn decode(text: &str) -> Result<Request, (Option<u32>, WireError)> {
         .map_err(|error| (id, error))
 }
 
+/// What is said of a room that is not there, whatever the reason.
+const NOT_FOUND: &str = "not found";
 /// What is not known is told back cut short: it is the client's, and may be anything.
 const TOLD_BACK_CHARS: usize = 40;
 
@@ -391,7 +391,7 @@ fn read_body_with_path<'de, T: Deserialize<'de>>(body: &'de str) -> Result<T, Wi
         let path = error.path().to_string();
         // The same as for every other room that is not there.
         if path == "room" && reason == IdError::NotUuid.to_string() {
-            return Error::NOT_FOUND.to_wire();
+            return WireError::new(ErrorCode::NotFound, NOT_FOUND);
         }
         let missing = reason
             .strip_prefix("missing field `")

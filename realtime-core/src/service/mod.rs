@@ -40,6 +40,10 @@ use crate::{
 /// Connections that are told of a drain at once, and the pause between such slices:
 /// ten thousand clients must not all come back in the same moment.
 const DRAIN_SLICE: (usize, Duration) = (500, Duration::from_millis(50));
+/// How long a drain waits in all for commands that are under way, so that what is stored
+/// is also answered: less than a commit may take, for a store that is down must not
+/// keep a server from stopping.
+const DRAIN_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the store may take to say that it is there.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -159,7 +163,8 @@ impl Realtime {
     }
 
     /// Tells every connection that this server is going away, and when to come back:
-    /// at a random moment from `min` to `max`. Each is then closed with 4200.
+    /// at a random moment from `min` to `max`. Each is then closed with 4200, once the
+    /// changes that it asked for are answered, which is waited for at most 5 s in all.
     ///
     /// # Cancel safety
     /// Not cancel safe: some connections may not have been told.
@@ -177,9 +182,17 @@ impl Realtime {
                 max_ms: millis(max),
             },
         );
+        let patience = tokio::time::Instant::now() + DRAIN_ANSWERS;
+        let commands = u32::try_from(self.inner.limits.in_flight).unwrap_or(u32::MAX);
         for slice in self.inner.people.everyone().chunks(DRAIN_SLICE.0) {
             for subscriber in slice {
                 subscriber.mailbox.insist(&farewell);
+            }
+            let answered = slice.iter().map(|subscriber| subscriber.settle(commands));
+            let answered = futures::future::join_all(answered);
+            // Whoever is not answered in time repeats the command elsewhere.
+            let _ = tokio::time::timeout_at(patience, answered).await;
+            for subscriber in slice {
                 subscriber.mailbox.close(CloseCode::Drain);
             }
             tokio::time::sleep(DRAIN_SLICE.1).await;

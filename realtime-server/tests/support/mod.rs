@@ -114,7 +114,13 @@ pub fn token(user: &str) -> String {
 
 /// A token of the platform, which names no user.
 pub fn service_token() -> String {
+    service_token_of(None)
+}
+
+/// A token of the platform that may name a user too.
+pub fn service_token_of(user: Option<&str>) -> String {
     let request = MintRequest {
+        user: user.map(str::to_owned),
         service: true,
         ttl: std::time::Duration::from_secs(3_600),
         now_ms: now(),

@@ -101,15 +101,21 @@ fn a_text_that_is_no_id_is_a_room_that_is_not_there() {
 }
 
 #[test]
+fn not_there_is_said_in_the_same_words_everywhere() {
+    let told = crate::Error::NOT_FOUND.to_wire();
+    assert_eq!(told, WireError::new(ErrorCode::NotFound, NOT_FOUND));
+}
+
+#[test]
 fn an_incarnation_of_another_form_is_another_one() {
     let life = |value: &str| {
         let text = format!(r#"{{"connect":{{"incarnation":{value}}}}}"#);
-        match decode(&text).unwrap().command {
-            Command::Connect(connect) => connect.incarnation,
-            other => panic!("{other:?}"),
-        }
+        let Command::Connect(connect) = decode(&text).unwrap().command else {
+            panic!("not a connect")
+        };
+        connect.incarnation
     };
-    let nil = Incarnation::from_uuid(uuid::Uuid::nil());
+    let nil = Incarnation::NIL;
     assert_eq!((life("null"), life(r#""old""#)), (None, Some(nil)));
     assert_eq!(life(&format!("{ROOM:?}")), Some(ROOM.parse().unwrap()));
 }
