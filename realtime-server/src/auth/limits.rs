@@ -6,9 +6,10 @@ use std::time::Duration;
 /// also what common proxies allow for a header line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Bytes of an HS256 secret at least: RFC 7518 §3.2 asks for as many as the hash
-/// has, and a shorter one can be guessed offline from any token.
-pub const MIN_SECRET_BYTES: usize = 32;
+/// Bytes that an HS256 secret should have: RFC 7518 §3.2 asks for as many as the hash
+/// has, and a shorter one can be guessed offline from any token. Issuers that are in
+/// use have shorter ones all the same, so that this is told and not enforced.
+pub const STRONG_SECRET_BYTES: usize = 32;
 
 /// Bytes of a key file at most. An RSA key of 4,096 bits has 800.
 pub const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;

@@ -32,7 +32,7 @@ pub use claims::{Claims, Scope};
 pub use error::{AuthError, KeyError, TokenError};
 pub use jwks::{FetchError, Jwks, JwksUrl};
 pub use key::{Algorithm, Keys, VerificationKey};
-pub use limits::{MAX_KEY_FILE_BYTES, MAX_LEEWAY, MAX_TOKEN_BYTES, MIN_SECRET_BYTES};
+pub use limits::{MAX_KEY_FILE_BYTES, MAX_LEEWAY, MAX_TOKEN_BYTES, STRONG_SECRET_BYTES};
 pub use mint::{MintError, MintRequest, mint};
 pub use rules::{Rules, SERVICE_SCOPE};
 pub use secret::Secret;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::{
     error::KeyError,
-    limits::{MAX_KEY_FILE_BYTES, MIN_SECRET_BYTES},
+    limits::{MAX_KEY_FILE_BYTES, STRONG_SECRET_BYTES},
 };
 
-/// The secret of HS256 tokens: at least [`MIN_SECRET_BYTES`] bytes.
+/// The secret of HS256 tokens; it should have [`STRONG_SECRET_BYTES`] random bytes.
 ///
 /// `Debug` shows `[redacted]`, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,13 +17,12 @@ impl Secret {
     /// Checks and wraps a secret, byte for byte as the issuer uses it.
     ///
     /// # Errors
-    /// [`KeyError::ShortSecret`] below [`MIN_SECRET_BYTES`], [`KeyError::TooLarge`]
-    /// above [`MAX_KEY_FILE_BYTES`], and [`KeyError::PublicSecret`] for text in
+    /// [`KeyError::EmptySecret`] without any byte, [`KeyError::TooLarge`] above [`MAX_KEY_FILE_BYTES`], and [`KeyError::PublicSecret`] for text in
     /// PEM form: a public key is no secret.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, KeyError> {
         let bytes = bytes.into();
-        if bytes.len() < MIN_SECRET_BYTES {
-            return Err(KeyError::ShortSecret { bytes: bytes.len() });
+        if bytes.is_empty() {
+            return Err(KeyError::EmptySecret);
         }
         if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_KEY_FILE_BYTES) {
             return Err(KeyError::TooLarge);
@@ -41,6 +40,11 @@ impl Secret {
     pub fn from_file_contents(contents: &[u8]) -> Result<Self, KeyError> {
         let line = contents.strip_suffix(b"\n").unwrap_or(contents);
         Self::new(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Whether it is so short that it can be guessed offline from any token.
+    pub fn is_weak(&self) -> bool {
+        self.0.len() < STRONG_SECRET_BYTES
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

@@ -8,7 +8,7 @@ use realtime_core::{
 };
 use realtime_server::{
     App, Server,
-    auth::{JwtAuthenticator, KeyError},
+    auth::{JwtAuthenticator, KeyError, STRONG_SECRET_BYTES, Secret},
     config::{Config, Database},
 };
 use realtime_store_sea::{SeaOptions, SeaStore, Survives};
@@ -38,6 +38,13 @@ pub(super) fn run(flags: Flags) -> Result<(), Failure> {
         return Err(Failure::usage(KeyError::NoKeys));
     }
     logging::start(&config.log)?;
+    if config.auth.secret.as_ref().is_some_and(Secret::is_weak) {
+        let bytes = STRONG_SECRET_BYTES;
+        tracing::warn!(
+            bytes,
+            "the secret is shorter than it should be, and can be guessed from a token"
+        );
+    }
     let runtime = start_runtime()?;
     let served = runtime.block_on(serve(config));
     runtime.shutdown_timeout(LAST_MOMENT);

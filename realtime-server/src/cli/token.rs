@@ -31,7 +31,7 @@ pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
     };
     let auth = flags.load()?.auth;
     let secret = auth.secret.as_ref().ok_or_else(|| {
-        Failure::usage("no secret to sign with: set REALTIME_JWT_SECRET (32 bytes or more)")
+        Failure::usage("no secret to sign with: set REALTIME_JWT_SECRET (32 random bytes)")
     })?;
     let request = MintRequest {
         user: args.user,

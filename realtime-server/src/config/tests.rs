@@ -223,7 +223,7 @@ fn everything_wrong_is_reported_at_once_by_the_name_it_was_given() {
         ("REALTIME_LIMITS__IN_FLIGHT", "many"),
         ("REALTIME_LIMITS__ROOMS", "8"),
         ("REALTIME_SERVER__PORT", "80"),
-        ("REALTIME_JWT_SECRET", "short"),
+        ("REALTIME_JWT_SECRET", "-----BEGIN PUBLIC KEY-----"),
     ]);
     sources.overrides = vec![Override {
         flag: "--database",
@@ -232,7 +232,7 @@ fn everything_wrong_is_reported_at_once_by_the_name_it_was_given() {
     }];
     let problems = lines(&Config::load(sources).unwrap_err(), folder.0.path());
     let expected = [
-        "REALTIME_JWT_SECRET: the secret has 5 bytes; HS256 needs at least 32 random ones",
+        "REALTIME_JWT_SECRET: the secret is a PEM file, and a public key is no secret; set its algorithm instead",
         "server.listen (realtime.toml): is \"here\"; must be an address with a port, such as \
          \"127.0.0.1:8080\"",
         "server.ping_interval (realtime.toml): is an integer; must be a duration, such as \
@@ -459,12 +459,13 @@ fn a_secret_comes_from_its_variable_or_its_file() {
     let from_variable = from_env([("REALTIME_JWT_SECRET", SECRET)]).unwrap();
     assert!(from_variable.auth.has_keys());
 
-    let folder = Folder::with("[auth]\nsecret_file = 'secret'\n").and("secret", "short");
+    let folder = Folder::with("[auth]\nsecret_file = 'secret'\n")
+        .and("secret", "-----BEGIN PUBLIC KEY-----");
     assert_eq!(
         folder.problems(),
         [
-            "auth.secret_file (realtime.toml): secret: the secret has 5 bytes; HS256 needs at \
-          least 32 random ones"
+            "auth.secret_file (realtime.toml): secret: the secret is a PEM file, and a public \
+             key is no secret; set its algorithm instead"
         ]
     );
     let folder = folder.and("secret", &format!("{SECRET}\n"));
@@ -604,7 +605,7 @@ fn nothing_that_is_shown_holds_a_secret() {
     assert!(!shown.contains(bytes), "{shown}");
 
     let errors = env_problems([
-        ("REALTIME_JWT_SECRET", "tell-tale"),
+        ("REALTIME_JWT_SECRET", "-----BEGIN tell-tale"),
         ("REALTIME_DATABASE__URL", "tell-tale"),
         ("REALTIME_REDIS__URL", "tell-tale://x"),
     ]);

@@ -34,8 +34,8 @@ routes! {
         Doc::new("The user's rooms, latest activity first", &[(200, Some("RoomPage"))])
             .query(&[("cursor", "Cursor"), PAGE, ("state", "RoomState"), ("unread", "Flag")]);
     POST "/api/v1/rooms", Opener, rooms::create,
-        Doc::new("Opens a room, once for each Idempotency-Key", &[CREATED, ROOM])
-            .headers(&[("Idempotency-Key", true)])
+        Doc::new("Opens a room; with an Idempotency-Key, once for each", &[CREATED, ROOM])
+            .headers(&[("Idempotency-Key", false)])
             .body("NewRoom");
     PUT "/api/v1/rooms/by-subject/{type}/{id}", Service, rooms::by_subject,
         Doc::new("Opens the room of a subject, or answers with the one it has", &[CREATED, ROOM])

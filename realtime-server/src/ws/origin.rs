@@ -10,7 +10,7 @@ pub enum Origins {
     /// Pages of this server itself: the origin's host and port are those of `Host`.
     #[default]
     Own,
-    /// These, compared as text: `https://app.example`.
+    /// These, compared as text (`https://app.example`), and the server's own.
     Listed(Vec<String>),
     /// All.
     Any,
@@ -37,12 +37,13 @@ impl Origins {
         let Ok(origin) = origin.to_str() else {
             return false;
         };
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let is_own = || host.is_some_and(|host| is_origin_of(origin, host));
         match self {
-            Self::Own => headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .is_some_and(|host| is_origin_of(origin, host)),
-            Self::Listed(listed) => listed.iter().any(|allowed| allowed == origin),
+            Self::Own => is_own(),
+            Self::Listed(listed) => listed.iter().any(|allowed| allowed == origin) || is_own(),
             Self::Any => true,
         }
     }
@@ -121,10 +122,11 @@ mod tests {
             "http://app.example",
             "https://app.example:8443",
             "https://app.example.evil.example",
-            "https://chat.example",
+            "https://chat.example.evil.example",
         ] {
             assert!(!allowed(&origins, "chat.example", &[origin]), "{origin}");
         }
+        assert!(allowed(&origins, "chat.example", &["https://chat.example"]));
     }
 
     #[test]

@@ -103,22 +103,25 @@ fn place(view: &RoomView) -> RoomCursor {
 pub(crate) async fn create(call: Call) -> Answer {
     let mut keys = call.head.headers.get_all(KEY).iter();
     let (given, another) = (keys.next(), keys.next());
-    let given = given.filter(|_| another.is_none());
-    let key = given.and_then(|key| key.to_str().ok());
-    let key = key.ok_or_else(|| Problem::field("Idempotency-Key", "there must be one"))?;
+    let text = |key: &HeaderValue| key.to_str().map(str::to_owned);
+    let key = match (given.map(text), another) {
+        (None, _) => None,
+        (Some(Ok(key)), None) => Some(key),
+        (Some(_), _) => return Err(Problem::field("Idempotency-Key", "one, in ASCII")),
+    };
     let opener = if call.is_service() {
         None
     } else {
         Some(call.user()?.clone())
     };
-    let key = key_of(key, opener.as_ref())?;
+    let key = key.map(|key| key_of(&key, opener.as_ref())).transpose()?;
     let app = call.app.clone();
     let mut input: RoomInput = call.input().await?;
     if let Some(opener) = opener {
         add_opener(&mut input.participants, opener);
     }
     let new = NewRoom {
-        key: Some(key),
+        key,
         ..new_room(input, None)
     };
     opened(&app.realtime().open(new).await?, app.realtime().now())
