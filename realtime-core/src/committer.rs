@@ -54,8 +54,15 @@ struct Shared {
 
 #[derive(Default)]
 struct Lane {
-    queue: Mutex<VecDeque<Pending>>,
+    queue: Mutex<Queue>,
     arrived: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    pending: VecDeque<Pending>,
+    /// Whether nothing more is taken.
+    closed: bool,
 }
 
 struct Pending {
@@ -101,19 +108,32 @@ impl Committer {
         let shared = &self.shared;
         if shared.waiting.fetch_add(1, Ordering::Relaxed) >= shared.limits.commit_queue {
             shared.waiting.fetch_sub(1, Ordering::Relaxed);
-            shared.metrics.rejects.of("busy").inc();
-            reply(Err(Error::Busy {
-                retry_after: FULL_PAUSE,
-            }));
-            return;
+            return shared.turn_away(reply);
         }
         shared.metrics.commit_queue.inc();
         let lane = self.lane_of(&change);
-        lane.queue().push_back(Pending {
+        let pending = Pending {
             change,
             reply: Some(reply),
-        });
-        lane.arrived.notify_one();
+        };
+        match lane.put(pending) {
+            None => lane.arrived.notify_one(),
+            Some(refused) => shared.drop_waiting(refused),
+        }
+    }
+
+    /// Takes no more changes from now on; they are told `busy`.
+    pub(crate) fn close(&self) {
+        for lane in &self.lanes {
+            lane.queue().closed = true;
+        }
+    }
+
+    /// Tells those that still wait that nothing was done.
+    pub(crate) fn refuse_waiting(&self) {
+        for lane in &self.lanes {
+            self.shared.refuse_waiting(lane);
+        }
     }
 
     /// Takes a change and waits for its outcome.
@@ -154,7 +174,7 @@ impl Committer {
                 lane.arrived.notified().await;
                 continue;
             }
-            self.shared.commit(batch).await;
+            self.shared.commit(batch, lane).await;
         }
     }
 
@@ -167,14 +187,24 @@ impl Committer {
 }
 
 impl Lane {
-    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives back what is not taken.
+    fn put(&self, pending: Pending) -> Option<Pending> {
+        let mut queue = self.queue();
+        if queue.closed {
+            return Some(pending);
+        }
+        queue.pending.push_back(pending);
+        None
     }
 
     fn take(&self, most: usize) -> Vec<Pending> {
         let mut queue = self.queue();
-        let count = queue.len().min(most.max(1));
-        queue.drain(..count).collect()
+        let count = queue.pending.len().min(most.max(1));
+        queue.pending.drain(..count).collect()
     }
 }
 
@@ -211,7 +241,28 @@ impl Drop for Replies {
 }
 
 impl Shared {
-    async fn commit(self: &Arc<Self>, batch: Vec<Pending>) {
+    fn turn_away(&self, reply: Reply) {
+        self.metrics.rejects.of("busy").inc();
+        reply(Err(Error::Busy {
+            retry_after: FULL_PAUSE,
+        }));
+    }
+
+    fn drop_waiting(&self, pending: Pending) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.commit_queue.dec();
+        if let Some(reply) = pending.reply {
+            self.turn_away(reply);
+        }
+    }
+
+    fn refuse_waiting(&self, lane: &Lane) {
+        for pending in lane.take(usize::MAX) {
+            self.drop_waiting(pending);
+        }
+    }
+
+    async fn commit(self: &Arc<Self>, batch: Vec<Pending>, lane: &Lane) {
         let (changes, replies): (Vec<Change>, Vec<Option<Reply>>) = batch
             .into_iter()
             .map(|pending| (pending.change, pending.reply))
@@ -222,7 +273,7 @@ impl Shared {
         };
         self.metrics.commit_batch_size.observe_size(changes.len());
         let started = tokio::time::Instant::now();
-        let outcome = self.commit_in_time(changes, &mut replies).await;
+        let outcome = self.commit_in_time(changes, &mut replies, lane).await;
         self.metrics.commit_seconds.observe(started.elapsed());
         match outcome {
             Ok(outcomes) => {
@@ -239,6 +290,7 @@ impl Shared {
         self: &Arc<Self>,
         changes: Vec<Change>,
         replies: &mut Replies,
+        lane: &Lane,
     ) -> Result<Vec<Outcome>, StoreError> {
         let (store, now) = (self.store.clone(), self.clock.now());
         let mut commit: JoinHandle<_> =
@@ -252,7 +304,14 @@ impl Shared {
                 );
                 self.metrics.errors.of("commit_timeout").inc();
                 replies.answer_all(|| Error::Timeout);
-                commit.await
+                loop {
+                    // Nor is anybody for what waits behind it.
+                    self.refuse_waiting(lane);
+                    let joined = tokio::time::timeout(FULL_PAUSE, &mut commit).await;
+                    if let Ok(joined) = joined {
+                        break joined;
+                    }
+                }
             }
         };
         // A store that panicked may have committed.

@@ -46,6 +46,12 @@ pub const TYPING_ROOMS: usize = 16;
 /// Hints that wait for a broker that does not take them; the newest of a topic
 /// replaces an older one, and what does not fit is left to the sweep.
 pub const PUBLISH_BACKLOG: usize = 10_000;
+/// Topics in one question to the store or the broker: one statement, well below what a
+/// database takes as parameters.
+pub const TOPICS_BATCH: usize = 500;
+/// How long the broker may take to listen to topics, or to stop; then it is asked again
+/// later. The store and the sweep make up for it meanwhile.
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Events that wait for one node on the in-process bus; beyond, all of them become
 /// one gap. Half a second of a busy server; with the largest bodies about 200 MiB.
 pub const BROKER_QUEUE: usize = 16_384;
@@ -156,6 +162,18 @@ pub struct Limits {
     /// How long the store may take for one batch before its senders are told that
     /// the outcome is unknown. Default 10 s.
     pub commit_timeout: Duration,
+}
+
+/// More commands under way than any connection needs, and what the arithmetic of
+/// permits can take.
+const MOST_IN_FLIGHT: usize = 1 << 16;
+
+impl Limits {
+    /// [`in_flight`](Self::in_flight), but at least 1: without any, a command would
+    /// wait for ever.
+    pub(crate) fn commands_in_flight(&self) -> usize {
+        self.in_flight.clamp(1, MOST_IN_FLIGHT)
+    }
 }
 
 impl Default for Limits {

@@ -117,6 +117,11 @@ impl Mailbox {
         queue.gone || queue.closing.is_some()
     }
 
+    /// Whether as much waits as may: what is left of a catch-up's page has to wait too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue().bytes >= self.hard
+    }
+
     /// How many bytes wait.
     pub fn bytes(&self) -> usize {
         self.queue().bytes
@@ -176,7 +181,8 @@ impl Mailbox {
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether less than the first mark waits, or nobody reads any longer.
+    pub(crate) fn has_room(&self) -> bool {
         let queue = self.queue();
         queue.bytes <= self.soft || queue.gone
     }

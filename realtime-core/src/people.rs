@@ -17,6 +17,10 @@ pub(crate) struct People {
 struct Person {
     /// Up to where this user's stream was followed; `None` until it was read.
     head: Option<Rev>,
+    /// Up to where it is known to have come.
+    heard: Rev,
+    /// Whether a connection may lack a room though the stream was followed.
+    doubted: bool,
     connections: Vec<Present>,
 }
 
@@ -66,6 +70,44 @@ impl People {
         last
     }
 
+    /// A connection that was told the rooms of its user as of `read` is to hear of
+    /// those to come. What came meanwhile is found by a comparison; answers whether
+    /// there is any.
+    pub(crate) fn follow_all(&self, subscriber: &Subscriber, read: Rev) -> bool {
+        let mut table = self.table();
+        let Some(person) = table.get_mut(&subscriber.user) else {
+            return false;
+        };
+        let own = |present: &&mut Present| present.subscriber.session == subscriber.session;
+        if let Some(present) = person.connections.iter_mut().find(own) {
+            present.follows_all = true;
+        }
+        let missed = person.head.unwrap_or_default().max(person.heard) > read;
+        person.doubted |= missed;
+        missed
+    }
+
+    /// The rooms of a user have to be compared.
+    pub(crate) fn doubt(&self, user: &UserId) {
+        if let Some(person) = self.table().get_mut(user) {
+            person.doubted = true;
+        }
+    }
+
+    /// The rooms of a user are about to be compared.
+    pub(crate) fn comparing(&self, user: &UserId) {
+        if let Some(person) = self.table().get_mut(user) {
+            person.doubted = false;
+        }
+    }
+
+    /// Notes that a user's stream has come to `rev`.
+    pub(crate) fn note(&self, user: &UserId, rev: Rev) {
+        if let Some(person) = self.table().get_mut(user) {
+            person.heard = person.heard.max(rev);
+        }
+    }
+
     /// Notes that the rooms of a user were read as of `rev`.
     pub(crate) fn read_up_to(&self, user: &UserId, rev: Rev) {
         if let Some(person) = self.table().get_mut(user) {
@@ -79,6 +121,7 @@ impl People {
         let Some(person) = table.get_mut(&event.user) else {
             return News::Old;
         };
+        person.heard = person.heard.max(event.rev);
         match person.head {
             // The rooms are being read at this moment; the sweep compares later.
             None => News::Missed,
@@ -113,12 +156,20 @@ impl People {
             .collect()
     }
 
-    /// Every user, and up to where their stream was followed.
+    /// Every user, and up to where their stream was followed; from the beginning on, if
+    /// that is doubted.
     pub(crate) fn heads(&self) -> Vec<(UserId, Rev)> {
         let table = self.table();
         table
             .iter()
-            .filter_map(|(user, person)| Some((user.clone(), person.head?)))
+            .filter_map(|(user, person)| {
+                let head = if person.doubted {
+                    Some(Rev::ZERO)
+                } else {
+                    person.head
+                };
+                Some((user.clone(), head?))
+            })
             .collect()
     }
 

@@ -11,6 +11,8 @@ use crate::{
     time::Timestamp,
 };
 
+/// Longer than any connection lives.
+const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 /// Frames that make no sense which a client may send before it is in; then it
 /// evidently speaks something else.
 const STRIKES: u8 = 8;
@@ -87,7 +89,7 @@ impl Session {
     pub fn new(now: Instant, limits: &Limits) -> Self {
         Self {
             phase: Phase::AwaitingConnect {
-                deadline: now + limits.connect_timeout,
+                deadline: after(now, limits.connect_timeout),
             },
             pinged: now,
             answered: true,
@@ -210,7 +212,7 @@ impl Session {
         let known = self.typing.iter().position(|(typing, _)| *typing == room);
         match (known, active) {
             (Some(index), true) => {
-                self.typing[index].1 = now + limits.typing_ttl;
+                self.typing[index].1 = after(now, limits.typing_ttl);
                 true
             }
             (Some(index), false) => {
@@ -218,7 +220,7 @@ impl Session {
                 true
             }
             (None, true) if self.typing.len() < TYPING_ROOMS => {
-                self.typing.push((room, now + limits.typing_ttl));
+                self.typing.push((room, after(now, limits.typing_ttl)));
                 true
             }
             (None, true | false) => false,
@@ -244,12 +246,12 @@ impl Session {
     }
 
     fn ping_due(&self, limits: &Limits) -> Instant {
-        self.pinged
-            + if self.answered {
-                limits.ping_interval
-            } else {
-                limits.ping_timeout
-            }
+        let span = if self.answered {
+            limits.ping_interval
+        } else {
+            limits.ping_timeout
+        };
+        after(self.pinged, span)
     }
 
     /// Time has passed. Call again while the [deadline](Self::deadline) is not ahead.
@@ -318,6 +320,11 @@ impl Expiry {
             &Refresh { expires_in_ms },
         )))
     }
+}
+
+/// A moment to come; one beyond what the clock can tell is as good as never.
+fn after(moment: Instant, span: Duration) -> Instant {
+    moment.checked_add(span).unwrap_or_else(|| moment + NEVER)
 }
 
 /// Turns the token's wall time into a moment of the monotonic clock, once: a clock

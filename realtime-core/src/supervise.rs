@@ -66,9 +66,14 @@ impl Tasks {
         self.stop.clone().drop_guard()
     }
 
+    /// Ends the supervised tasks.
+    pub(crate) fn cancel(&self) {
+        self.stop.cancel();
+    }
+
     /// Ends the supervised tasks and waits for all.
     pub(crate) async fn stop(&self) {
-        self.stop.cancel();
+        self.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }

@@ -17,16 +17,17 @@ use tokio::sync::{MutexGuard, Notify, mpsc};
 use crate::{
     event::{Topic, UserEvent},
     id::UserId,
-    limits::Limits,
+    limits::{BROKER_TIMEOUT, Limits, TOPICS_BATCH},
     seq::Rev,
     service::Realtime,
     store::StoreError,
 };
 
-/// Topics compared by one question to the store.
-const HEADS_BATCH: usize = 500;
 /// User changes that wait to be followed; what does not fit is found by the sweep.
 const USER_CHANGES: usize = 4_096;
+/// The pause between two sweeps at least, whatever is configured: a sweep without one
+/// would take a core.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
 /// The pause between two sweeps that were asked for: doubts come in bursts.
 const HURRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,6 +95,7 @@ impl Sweeper {
         } else {
             limits.sweep_interval
         };
+        let pause = pause.max(LEAST_PAUSE);
         tokio::select! {
             () = self.hurry.notified() => tokio::time::sleep(HURRY_PAUSE).await,
             () = tokio::time::sleep(jittered(pause)) => {}
@@ -106,7 +108,8 @@ impl Sweeper {
 fn jittered(span: Duration) -> Duration {
     // A hasher's seed is all the randomness that this needs.
     let random = RandomState::new().hash_one(0_u8) % 1_000;
-    span.saturating_sub(span * u32::try_from(random).unwrap_or(0) / 5_000)
+    let share = span.saturating_mul(u32::try_from(random).unwrap_or(0)) / 5_000;
+    span.saturating_sub(share)
 }
 
 impl Realtime {
@@ -118,6 +121,7 @@ impl Realtime {
                 tracing::warn!(%error, "the sweep could not ask the store");
                 self.inner().metrics.errors.of("sweep").inc();
             }
+            self.inner().hub.hear_unanswered();
             self.inner().hub.unsubscribe_unused().await;
             self.forget_who_left().await;
             self.inner().count_listeners();
@@ -129,8 +133,10 @@ impl Realtime {
         let inner = self.inner();
         let _order = inner.sweeper.broker_order.read().await;
         // An error is the broker's to mend: it tells `Gap` once it has.
-        if let Err(error) = inner.broker.subscribe(&[Topic::User(user.clone())]).await {
-            tracing::warn!(%error, "subscribing to a user failed");
+        let topic = [Topic::User(user.clone())];
+        let asked = tokio::time::timeout(BROKER_TIMEOUT, inner.broker.subscribe(&topic)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            tracing::warn!("subscribing to a user failed");
             inner.metrics.errors.of("broker_subscribe").inc();
         }
     }
@@ -150,14 +156,15 @@ impl Realtime {
         let _order = inner.sweeper.broker_order.write().await;
         let gone = left.into_iter().filter(|user| !inner.people.has(user));
         let gone: Vec<Topic> = gone.map(Topic::User).collect();
-        if let Err(error) = inner.broker.unsubscribe(&gone).await {
-            tracing::debug!(%error, users = gone.len(), "unsubscribing failed");
+        let asked = tokio::time::timeout(BROKER_TIMEOUT, inner.broker.unsubscribe(&gone)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            tracing::debug!(users = gone.len(), "unsubscribing failed");
         }
     }
 
     async fn sweep(&self) -> Result<(), StoreError> {
         let inner = self.inner();
-        for rooms in inner.hub.heads().chunks(HEADS_BATCH) {
+        for rooms in inner.hub.heads().chunks(TOPICS_BATCH) {
             let topics: Vec<Topic> = rooms.iter().map(|(room, _)| Topic::Room(*room)).collect();
             let heads = inner.backend.heads(&topics).await?;
             for ((room, head), stored) in rooms.iter().zip(heads) {
@@ -169,9 +176,23 @@ impl Realtime {
         self.sweep_users().await
     }
 
+    /// What is wrong with one user's rooms must not keep the others from being compared.
+    async fn compare_or_doubt(&self, user: &UserId) -> Result<(), StoreError> {
+        let Err(error) = self.compare_rooms(user).await else {
+            return Ok(());
+        };
+        self.inner().people.doubt(user);
+        if error.is_transient() {
+            return Err(error);
+        }
+        tracing::error!(%error, %user, "comparing a user's rooms failed");
+        self.inner().metrics.errors.of("follow_user").inc();
+        Ok(())
+    }
+
     async fn sweep_users(&self) -> Result<(), StoreError> {
         let inner = self.inner();
-        for users in inner.people.heads().chunks(HEADS_BATCH) {
+        for users in inner.people.heads().chunks(TOPICS_BATCH) {
             let topics: Vec<Topic> = users
                 .iter()
                 .map(|(user, _): &(UserId, Rev)| Topic::User(user.clone()))
@@ -179,7 +200,7 @@ impl Realtime {
             let heads = inner.backend.heads(&topics).await?;
             for ((user, head), stored) in users.iter().zip(heads) {
                 if stored > *head {
-                    self.compare_rooms(user).await?;
+                    self.compare_or_doubt(user).await?;
                 }
             }
         }

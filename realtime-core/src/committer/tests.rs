@@ -168,7 +168,7 @@ async fn what_arrives_during_a_transaction_shares_the_next() {
     let first = bench.send(0);
     bench.until_waiting(1).await;
     // The lane has to have taken the first before the others come.
-    while !bench.committer.lanes[0].queue().is_empty() {
+    while !bench.committer.lanes[0].queue().pending.is_empty() {
         tokio::task::yield_now().await;
     }
     let rest: Vec<_> = (1..=100).map(|name| bench.send(name)).collect();

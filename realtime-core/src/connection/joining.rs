@@ -1,6 +1,10 @@
 //! How a connection gets in, and into rooms.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Connection, RECONNECT, Scope, now};
 use crate::{
@@ -22,9 +26,15 @@ use crate::{
 type Wanted = BTreeMap<RoomId, Option<Rev>>;
 
 /// What was read for a connection that wants to join rooms.
-struct Look<'a> {
-    prepared: Prepared<'a>,
+struct Look {
+    prepared: Prepared,
     views: Vec<RoomView>,
+}
+
+impl Look {
+    fn found(&self) -> BTreeSet<RoomId> {
+        self.views.iter().map(|view| view.room.id).collect()
+    }
 }
 
 impl Connection {
@@ -52,9 +62,10 @@ impl Connection {
         let subscriber = self.subscriber.get_or_init(|| Arc::new(subscriber));
         let follows_all = self.scope == Scope::All && connect.subscribe == Subscribe::All;
         let inner = self.realtime.inner();
+        // Nothing is told before `connect` is answered: it follows only from then on.
         let present = Present {
             subscriber: subscriber.clone(),
-            follows_all,
+            follows_all: false,
         };
         if !inner
             .people
@@ -65,7 +76,7 @@ impl Connection {
             return Err(crate::change::Rejection::LimitExceeded { what, max }.into());
         }
         self.realtime.hear_of(&user).await;
-        let wanted = self.wanted(&user, &connect, follows_all).await?;
+        let (wanted, read) = self.wanted(&user, &connect, follows_all).await?;
         let look = self.look(&user, &wanted).await?;
         if matches!(self.scope, Scope::Room(_)) && look.views.is_empty() {
             return Err(Error::NOT_FOUND);
@@ -74,14 +85,13 @@ impl Connection {
         self.state()
             .connected(user.clone(), &identity, now(), self.realtime.now());
         self.join(subscriber, &wanted, &look);
-        let told = look
-            .views
-            .iter()
-            .filter(|view| view.room.is_small())
-            .map(|view| view.room.id);
-        self.realtime
-            .arrive(&user, self.session_id, told.collect())
-            .await;
+        if follows_all && inner.people.follow_all(subscriber, read) {
+            inner.sweeper.hurry();
+        }
+        let told = look.views.iter().filter(|view| view.room.is_small());
+        let told = follows_all.then(|| told.map(|view| view.room.id).collect());
+        drop(look);
+        self.realtime.arrive(&user, self.session_id, told).await;
         Ok(())
     }
 
@@ -97,13 +107,14 @@ impl Connection {
         known.ok_or(Error::Auth(AuthError::Invalid("there is none")))
     }
 
-    /// Which rooms to listen to, within the limit.
+    /// Which rooms to listen to, within the limit, and the head of the user's stream as
+    /// of which all are known.
     async fn wanted(
         &self,
         user: &UserId,
         connect: &Connect,
         follows_all: bool,
-    ) -> Result<Wanted, Error> {
+    ) -> Result<(Wanted, Rev), Error> {
         let inner = self.realtime.inner();
         // Another life of the database: what the client holds is void.
         let other_life = connect
@@ -116,10 +127,10 @@ impl Connection {
             .map(|(room, rev)| (*room, Some(held(*rev))))
             .collect();
         match self.scope {
-            Scope::Notifications => return Ok(Wanted::new()),
+            Scope::Notifications => return Ok((Wanted::new(), Rev::ZERO)),
             Scope::Room(room) => {
                 let rev = listed.remove(&room).flatten();
-                return Ok(Wanted::from([(room, rev)]));
+                return Ok((Wanted::from([(room, rev)]), Rev::ZERO));
             }
             Scope::All => {}
         }
@@ -127,6 +138,7 @@ impl Connection {
             let max = u64::try_from(inner.limits.rooms).unwrap_or(u64::MAX);
             return Err(crate::change::Rejection::LimitExceeded { what: "rooms", max }.into());
         }
+        let mut read = Rev::ZERO;
         if follows_all {
             let (rooms, rev) = inner
                 .backend
@@ -139,15 +151,16 @@ impl Connection {
                 listed.entry(room).or_insert(None);
             }
             inner.people.read_up_to(user, rev);
+            read = rev;
         }
-        Ok(listed)
+        Ok((listed, read))
     }
 
     /// Reads the rooms, so that nothing is missed between reading and joining.
-    async fn look(&self, user: &UserId, wanted: &Wanted) -> Result<Look<'_>, StoreError> {
+    async fn look(&self, user: &UserId, wanted: &Wanted) -> Result<Look, StoreError> {
         let inner = self.realtime.inner();
         let rooms: Vec<RoomId> = wanted.keys().copied().collect();
-        let prepared = inner.hub.prepare(&rooms).await;
+        let prepared = inner.hub.prepare(&rooms);
         let views = if rooms.is_empty() {
             Vec::new()
         } else {
@@ -187,7 +200,7 @@ impl Connection {
     }
 
     /// Joins what was found, and tells of the rest that it is not to be had.
-    fn join(&self, subscriber: &Arc<Subscriber>, wanted: &Wanted, look: &Look<'_>) {
+    fn join(&self, subscriber: &Arc<Subscriber>, wanted: &Wanted, look: &Look) {
         let hub = &self.realtime.inner().hub;
         for view in &look.views {
             let held = wanted.get(&view.room.id).copied().flatten();
@@ -207,9 +220,10 @@ impl Connection {
             };
             hub.join(&look.prepared, view.room.id, &join);
         }
+        hub.hear_joined(&look.prepared);
+        let found = look.found();
         for (room, held) in wanted {
-            let found = look.views.iter().any(|view| view.room.id == *room);
-            if !found && held.is_some() {
+            if held.is_some() && !found.contains(room) {
                 self.mailbox
                     .insist(&protocol::unsubscribed(*room, ErrorCode::NotFound));
             }
@@ -252,8 +266,8 @@ impl Connection {
         let allowed = wanted.iter().filter(|(room, _)| self.may_follow(**room));
         let allowed: Wanted = allowed.map(|(room, held)| (*room, *held)).collect();
         let look = self.look(&subscriber.user, &allowed).await?;
-        let found = |room: &RoomId| look.views.iter().any(|view| view.room.id == *room);
-        let refused = wanted.keys().filter(|room| !found(room));
+        let found = look.found();
+        let refused = wanted.keys().filter(|room| !found.contains(room));
         let refused = refused.map(|room| Cow::Owned(room.to_string()));
         let nowhere = nowhere.iter().map(|name| Cow::Borrowed(&**name));
         let refused = refused.chain(nowhere).map(|room| Refused {
@@ -275,7 +289,7 @@ impl Connection {
         );
         let found: Wanted = allowed
             .into_iter()
-            .filter(|(room, _)| found(room))
+            .filter(|(room, _)| found.contains(room))
             .collect();
         self.join(subscriber, &found, &look);
         Ok(())
@@ -287,9 +301,13 @@ impl Connection {
         id: Option<u32>,
         command: &Unsubscribe,
     ) {
+        let most = self.realtime.limits().rooms;
         for room in &command.rooms {
             match room {
-                NamedRoom::Id(room) => self.realtime.inner().hub.leave(*room, subscriber),
+                NamedRoom::Id(room) => {
+                    subscriber.decline(*room, most);
+                    self.realtime.inner().hub.leave(*room, subscriber);
+                }
                 NamedRoom::Nowhere(_) => {}
             }
         }

@@ -19,7 +19,7 @@ use crate::{
     hub::Subscriber,
     id::{RoomId, SessionId, UserId},
     mailbox::Mailbox,
-    ports::{Authenticator, Identity, NoTokens},
+    ports::{Action, Authenticator, Identity, NoTokens},
     protocol::{self, CloseCode, Connect, ErrorCode, Line, WireError},
     service::Realtime,
     session::{Effect, Session},
@@ -93,7 +93,7 @@ impl Realtime {
             session: Mutex::new(Session::new(now(), limits)),
             mailbox: Arc::new(mailbox),
             subscriber: OnceLock::new(),
-            in_flight: Arc::new(Semaphore::new(limits.in_flight)),
+            in_flight: Arc::new(Semaphore::new(limits.commands_in_flight())),
             finished: false,
         }
     }
@@ -305,6 +305,13 @@ impl Connection {
         struct Refreshed {
             #[serde(skip_serializing_if = "Option::is_none")]
             expires_at: Option<crate::time::Timestamp>,
+        }
+        // Checking a signature costs more than most commands.
+        if let Some(subscriber) = self.subscriber.get() {
+            let spent = self.realtime.spend(&subscriber.user, Action::Command);
+            if let Err(error) = spent.await {
+                return self.refuse(id, &error);
+            }
         }
         let identity = match self.authenticator.authenticate(token).await {
             Ok(identity) => identity,

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Behind, Cell, GoLive, Hub};
 use crate::{
     limits::CATCH_UP_PAGE,
-    protocol::{self, Encoded},
+    protocol::{self, Encoded, Membership},
     seq::Rev,
     store::ChangeSet,
 };
@@ -22,12 +22,21 @@ struct Progress {
     told: Rev,
 }
 
+/// What a catch-up does after a page.
+enum Step {
+    /// The listener is live, or gone.
+    Done,
+    /// There is more.
+    Again,
+    /// There is nothing to be had at present.
+    Pause(Duration),
+}
+
 impl Hub {
     pub(super) fn start_catching_up(self: &Arc<Self>, cell: &Arc<Cell>, behind: Vec<Behind>) {
         for behind in behind {
             let (hub, cell) = (self.clone(), cell.clone());
-            self.tasks
-                .spawn(async move { hub.catch_up(&cell, &behind).await });
+            self.spawn(async move { hub.catch_up(&cell, &behind).await });
         }
     }
 
@@ -37,29 +46,40 @@ impl Hub {
             told: behind.held,
         };
         loop {
-            behind.subscriber.mailbox.drained().await;
-            if behind.subscriber.mailbox.is_closed() || self.is_done(cell, behind, &at) {
-                return;
+            match self.catch_up_a_page(cell, behind, &mut at).await {
+                Step::Done => return self.collect(cell),
+                Step::Again => {}
+                // Whoever waits for a turn or a permit must not wait for this.
+                Step::Pause(pause) => tokio::time::sleep(pause).await,
             }
-            let Ok(_permit) = self.reads.acquire().await else {
-                return;
-            };
-            let started = tokio::time::Instant::now();
-            match self.store.changes(cell.room, at.read, CATCH_UP_PAGE).await {
-                Ok(set) => {
-                    self.observe_read("catch_up", started);
-                    let nothing_new = set.rev == at.read;
-                    self.tell(cell, behind, set, &mut at);
-                    if nothing_new {
-                        // The hub is ahead of what the store shows; not for long.
-                        tokio::time::sleep(self.limits.reorder_window).await;
-                    }
+        }
+    }
+
+    async fn catch_up_a_page(&self, cell: &Cell, behind: &Behind, at: &mut Progress) -> Step {
+        let _turn = behind.subscriber.turn.lock().await;
+        behind.subscriber.mailbox.drained().await;
+        if behind.subscriber.mailbox.is_closed() || self.is_done(cell, behind, at) {
+            return Step::Done;
+        }
+        let Ok(_permit) = self.reads.acquire().await else {
+            return Step::Done;
+        };
+        let started = tokio::time::Instant::now();
+        match self.store.changes(cell.room, at.read, CATCH_UP_PAGE).await {
+            Ok(set) => {
+                self.observe_read("catch_up", started);
+                let nothing_new = set.rev == at.read;
+                self.tell(cell, behind, set, at);
+                if nothing_new {
+                    // The hub is ahead of what the store shows; not for long.
+                    return Step::Pause(self.limits.reorder_window);
                 }
-                Err(error) => {
-                    tracing::warn!(%error, room = %cell.room, "reading for a listener failed");
-                    self.metrics.errors.of("hub_read").inc();
-                    tokio::time::sleep(PAUSE).await;
-                }
+                Step::Again
+            }
+            Err(error) => {
+                tracing::warn!(%error, room = %cell.room, "reading for a listener failed");
+                self.metrics.errors.of("hub_read").inc();
+                Step::Pause(PAUSE)
             }
         }
     }
@@ -69,7 +89,7 @@ impl Hub {
         let mut topic = cell.lock();
         // Between two pages what was told may lie before what was read. Going live
         // there would look like a hole to the client.
-        if at.told < at.read {
+        if at.told < at.read || !topic.has(behind.ticket) {
             return !topic.has(behind.ticket);
         }
         let far = topic
@@ -86,7 +106,7 @@ impl Hub {
             }
             Some(_) | None => at.told,
         };
-        match topic.go_live(behind.ticket, held) {
+        match topic.go_live(behind.ticket, held, cell.room) {
             GoLive::Live | GoLive::Gone => true,
             GoLive::NotYet => false,
         }
@@ -96,7 +116,8 @@ impl Hub {
         let now = self.clock.now();
         let (end, complete) = (set.rev, set.complete);
         let events = set.into_events(at.read);
-        let topic = cell.lock();
+        let mut topic = cell.lock();
+        let (user, mailbox) = (&behind.subscriber.user, &behind.subscriber.mailbox);
         // Who was taken out while the store was read must not be told.
         if !topic.has(behind.ticket) {
             return;
@@ -105,10 +126,17 @@ impl Hub {
             event.after = at.told;
             at.told = event.rev;
             let encoded = Encoded::new(&event, now);
-            behind
-                .subscriber
-                .mailbox
-                .insist(encoded.for_user(&behind.subscriber.user));
+            mailbox.insist(encoded.for_user(user));
+            // The hub may not have heard of it yet.
+            if let Some(Membership::Out(_)) = encoded.membership_of(user) {
+                topic.expel(behind.ticket, cell.room);
+                return;
+            }
+            if mailbox.is_full() {
+                // The rest is read again once there is room.
+                at.read = at.told;
+                return;
+            }
         }
         drop(topic);
         at.read = end;

@@ -8,6 +8,7 @@
 //! store by itself until it meets what the hub has in memory.
 
 mod catch_up;
+mod hearing;
 mod repair;
 mod subscriber;
 mod topic;
@@ -22,11 +23,11 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::subscriber::Subscriber;
 pub(crate) use self::subscriber::Ticket;
-use self::topic::{Accepted, Behind, GoLive, Topic};
+use self::topic::{Accepted, Behind, GoLive, Hearing, Topic};
 use crate::{
     broker::{Broker, Hint},
     event::{RoomChange, RoomEvent, Signal, Topic as TopicName},
@@ -62,6 +63,7 @@ pub(crate) struct Hub {
     /// Subscribing (shared) must not overtake unsubscribing (alone) of the same room.
     broker_order: tokio::sync::RwLock<()>,
     tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -76,15 +78,15 @@ impl Cell {
     }
 }
 
-/// Rooms whose hints are heard, so that nothing can be missed between a look at the
-/// store and [`Hub::join`].
+/// Rooms that are kept, so that nothing can be missed between a look at the store and
+/// [`Hub::join`].
 #[derive(Debug)]
-pub(crate) struct Prepared<'a> {
-    hub: &'a Hub,
+pub(crate) struct Prepared {
+    hub: Arc<Hub>,
     cells: HashMap<RoomId, Arc<Cell>>,
 }
 
-impl Drop for Prepared<'_> {
+impl Drop for Prepared {
     fn drop(&mut self) {
         for cell in self.cells.values() {
             cell.lock().joining -= 1;
@@ -125,6 +127,7 @@ impl Hub {
             reads: Semaphore::new(CATCH_UP_READS),
             broker_order: tokio::sync::RwLock::new(()),
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -144,10 +147,15 @@ impl Hub {
                 0
             }
         };
+        let idle = topic.is_idle();
         drop(topic);
         self.metrics.deliveries.inc_by(listeners);
         self.metrics.slow_readers.inc_by(behind.len() as u64);
         self.start_catching_up(&cell, behind);
+        // The change may have taken the last listener out.
+        if idle {
+            self.collect(&cell);
+        }
         listeners
     }
 
@@ -216,62 +224,38 @@ impl Hub {
         self.cell(room)?.lock().role_of(subscriber)
     }
 
-    /// From when this returns, hints of these rooms are heard.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: what was prepared is given back.
-    pub(crate) async fn prepare(&self, rooms: &[RoomId]) -> Prepared<'_> {
+    /// From when this returns, nothing that is committed on this server in these rooms
+    /// can be missed. The broker is asked only for what is [joined](Self::hear_joined):
+    /// a client may ask for rooms that are none of its business.
+    pub(crate) fn prepare(self: &Arc<Self>, rooms: &[RoomId]) -> Prepared {
         let mut prepared = Prepared {
-            hub: self,
+            hub: self.clone(),
             cells: HashMap::with_capacity(rooms.len()),
         };
-        let mut new = Vec::new();
         for room in rooms {
-            if prepared.cells.contains_key(room) {
-                continue;
-            }
-            let (cell, subscribed) = self.hold(*room);
-            if !subscribed {
-                new.push(TopicName::Room(*room));
-            }
-            prepared.cells.insert(*room, cell);
-        }
-        if !new.is_empty() {
-            let _order = self.broker_order.read().await;
-            // An error is the broker's to mend: it tells `Gap` once it has.
-            if let Err(error) = self.broker.subscribe(&new).await {
-                tracing::warn!(%error, topics = new.len(), "subscribing failed");
-                self.metrics.errors.of("broker_subscribe").inc();
-            }
-            for cell in prepared.cells.values() {
-                cell.lock().subscribed = true;
+            if !prepared.cells.contains_key(room) {
+                prepared.cells.insert(*room, self.hold(*room));
             }
         }
         prepared
     }
 
     /// Looks a room up, or starts it, and keeps it from being collected.
-    fn hold(&self, room: RoomId) -> (Arc<Cell>, bool) {
+    fn hold(&self, room: RoomId) -> Arc<Cell> {
         let mut shard = lock(self.shard(room));
-        let cell = shard
-            .entry(room)
-            .or_insert_with(|| {
-                Arc::new(Cell {
-                    room,
-                    topic: Mutex::default(),
-                })
+        let cell = shard.entry(room).or_insert_with(|| {
+            Arc::new(Cell {
+                room,
+                topic: Mutex::default(),
             })
-            .clone();
-        let mut topic = cell.lock();
-        topic.joining += 1;
-        let subscribed = topic.subscribed;
-        drop(topic);
-        (cell, subscribed)
+        });
+        cell.lock().joining += 1;
+        cell.clone()
     }
 
     /// Lets a connection listen to a prepared room: everything after what it holds,
     /// or a `reset` if that is too much.
-    pub(crate) fn join(self: &Arc<Self>, prepared: &Prepared<'_>, room: RoomId, join: &Join<'_>) {
+    pub(crate) fn join(self: &Arc<Self>, prepared: &Prepared, room: RoomId, join: &Join<'_>) {
         let Some(cell) = prepared.cells.get(&room) else {
             return;
         };
@@ -281,8 +265,14 @@ impl Hub {
         topic.start_at(join.seen, room, &mut behind);
         topic.add(join.subscriber.clone(), ticket, join.role);
         join.subscriber.note(room, ticket);
+        // Who has gone meanwhile has left all rooms, and will not leave this one.
+        if join.subscriber.mailbox.is_closed() {
+            topic.remove(join.subscriber, room);
+            drop(topic);
+            return self.start_catching_up(cell, behind);
+        }
         let held = self.starting_point(room, join);
-        if topic.go_live(ticket, held) == GoLive::NotYet {
+        if topic.go_live(ticket, held, room) == GoLive::NotYet {
             behind.push(Behind {
                 subscriber: join.subscriber.clone(),
                 ticket,
@@ -318,6 +308,17 @@ impl Hub {
         self.collect(&cell);
     }
 
+    /// Ends one joining of a room, if it still stands, and tells its connection.
+    /// Answers whether it did.
+    pub(crate) fn expel(&self, room: RoomId, ticket: Ticket) -> bool {
+        let Some(cell) = self.cell(room) else {
+            return false;
+        };
+        let expelled = cell.lock().expel(ticket, room);
+        self.collect(&cell);
+        expelled
+    }
+
     /// Ends everything that a connection listens to.
     pub(crate) fn leave_all(&self, subscriber: &Subscriber) {
         for room in subscriber.rooms() {
@@ -334,26 +335,8 @@ impl Hub {
         }
         topic.closed = true;
         shard.remove(&cell.room);
-        if topic.subscribed {
+        if topic.hearing != Hearing::Unasked {
             lock(&self.unused).insert(cell.room);
-        }
-    }
-
-    /// Tells the broker which rooms need no longer be heard. Until the sweeper calls
-    /// this, hints of a room to which nobody listens are dropped cheaply.
-    pub(crate) async fn unsubscribe_unused(&self) {
-        let forgotten = std::mem::take(&mut *lock(&self.unused));
-        if forgotten.is_empty() {
-            return;
-        }
-        let _order = self.broker_order.write().await;
-        let unused: Vec<TopicName> = forgotten
-            .into_iter()
-            .filter(|room| self.cell(*room).is_none())
-            .map(TopicName::Room)
-            .collect();
-        if let Err(error) = self.broker.unsubscribe(&unused).await {
-            tracing::debug!(%error, topics = unused.len(), "unsubscribing failed");
         }
     }
 
@@ -365,8 +348,17 @@ impl Hub {
             .observe(started.elapsed());
     }
 
-    /// Waits until no task of the hub is under way.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Ends the tasks of the hub: a reader that stalls, or a store that is away, would
+    /// keep them for ever.
     pub(crate) async fn settle(&self) {
+        self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }

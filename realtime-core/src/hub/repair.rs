@@ -43,7 +43,7 @@ impl Hub {
                 done: false,
             },
         );
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             hub.repair(&repairing.cell).await;
             repairing.finish();
         });
@@ -104,7 +104,11 @@ impl Hub {
             }
             topic.accept(Arc::new(Encoded::new(&event, now)), cell.room, &mut behind);
         }
+        let idle = topic.is_idle();
         drop(topic);
         self.start_catching_up(cell, behind);
+        if idle {
+            self.collect(cell);
+        }
     }
 }

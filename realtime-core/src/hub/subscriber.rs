@@ -1,7 +1,7 @@
 //! Who listens: one open connection, and the rooms it follows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,7 +25,17 @@ pub(crate) struct Subscriber {
     pub(crate) mailbox: Arc<Mailbox>,
     /// The permits of the commands that it may have under way.
     commands: Option<Arc<Semaphore>>,
-    rooms: Mutex<BTreeMap<RoomId, Ticket>>,
+    /// Held by the one catch-up that may read at a time: what many rooms have to tell
+    /// must not fill the mailbox at once.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    rooms: Mutex<Rooms>,
+}
+
+#[derive(Debug, Default)]
+struct Rooms {
+    followed: BTreeMap<RoomId, Ticket>,
+    /// Those that the client itself stopped listening to.
+    declined: BTreeSet<RoomId>,
 }
 
 /// Names one joining of one room by one connection, so that what was started for
@@ -42,6 +52,7 @@ impl Subscriber {
             name: None,
             mailbox,
             commands: None,
+            turn: tokio::sync::Mutex::default(),
             rooms: Mutex::default(),
         }
     }
@@ -74,31 +85,63 @@ impl Subscriber {
 
     /// The rooms that it follows.
     pub(crate) fn rooms(&self) -> Vec<RoomId> {
-        self.lock().keys().copied().collect()
+        self.lock().followed.keys().copied().collect()
+    }
+
+    /// The rooms that it follows, and by which joining.
+    pub(crate) fn tickets(&self) -> Vec<(RoomId, Ticket)> {
+        let rooms = self.lock();
+        rooms
+            .followed
+            .iter()
+            .map(|(room, at)| (*room, *at))
+            .collect()
     }
 
     /// How many rooms it follows.
     pub(crate) fn room_count(&self) -> usize {
-        self.lock().len()
+        self.lock().followed.len()
     }
 
     /// Whether it follows a room.
     pub(crate) fn follows(&self, room: RoomId) -> bool {
-        self.lock().contains_key(&room)
+        self.lock().followed.contains_key(&room)
+    }
+
+    /// Whether it would be told of a room in which its user is.
+    pub(crate) fn lacks(&self, room: RoomId) -> bool {
+        let rooms = self.lock();
+        !rooms.followed.contains_key(&room) && !rooms.declined.contains(&room)
+    }
+
+    /// Its client wants to hear no more of a room that it follows; of `most` rooms
+    /// this is remembered.
+    pub(crate) fn decline(&self, room: RoomId, most: usize) {
+        let mut rooms = self.lock();
+        if rooms.followed.contains_key(&room) && rooms.declined.len() < most {
+            rooms.declined.insert(room);
+        }
+    }
+
+    /// Its user was put into a room anew.
+    pub(crate) fn reconsider(&self, room: RoomId) {
+        self.lock().declined.remove(&room);
     }
 
     pub(super) fn note(&self, room: RoomId, ticket: Ticket) {
-        self.lock().insert(room, ticket);
+        let mut rooms = self.lock();
+        rooms.followed.insert(room, ticket);
+        rooms.declined.remove(&room);
     }
 
     pub(super) fn forget(&self, room: RoomId, ticket: Ticket) {
         let mut rooms = self.lock();
-        if rooms.get(&room) == Some(&ticket) {
-            rooms.remove(&room);
+        if rooms.followed.get(&room) == Some(&ticket) {
+            rooms.followed.remove(&room);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomId, Ticket>> {
+    fn lock(&self) -> MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,11 +32,23 @@ pub(super) struct Topic {
     /// Joinings under way: the topic must not be collected under them.
     pub(super) joining: usize,
     /// Whether the broker was asked for this room's hints.
-    pub(super) subscribed: bool,
+    pub(super) hearing: Hearing,
     /// Whether a task is reading what is missing.
     pub(super) repairing: bool,
     /// Whether it was taken out of the hub: look it up again.
     pub(super) closed: bool,
+}
+
+/// Whether hints of a room are heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// The broker knows nothing of it.
+    #[default]
+    Unasked,
+    /// The broker was asked, and sees to it.
+    Asked,
+    /// The broker was asked and did not answer.
+    Unanswered,
 }
 
 #[derive(Debug)]
@@ -259,7 +271,7 @@ impl Topic {
 
     /// Tries to give a listener everything after `held` from memory, and the rest
     /// as it comes.
-    pub(super) fn go_live(&mut self, ticket: Ticket, held: Rev) -> GoLive {
+    pub(super) fn go_live(&mut self, ticket: Ticket, held: Rev, room: RoomId) -> GoLive {
         let (Some(head), Some(listener)) = (
             self.head,
             self.listeners.iter_mut().find(|l| l.ticket == ticket),
@@ -275,14 +287,46 @@ impl Topic {
             Some(event) if event.after <= held => {}
             Some(_) | None => return GoLive::NotYet,
         }
-        for event in self.recent.range(first..) {
-            listener
-                .subscriber
-                .mailbox
-                .insist(event.for_user(&listener.subscriber.user));
+        let (user, mailbox) = (&listener.subscriber.user, &listener.subscriber.mailbox);
+        if !mailbox.has_room() {
+            return GoLive::NotYet;
+        }
+        let missed = self.recent.range(first..);
+        // These were handed out before this one listened: what they say about who is
+        // in the room was not applied to it.
+        let standing = missed
+            .clone()
+            .rev()
+            .find_map(|event| Some((event.rev, event.membership_of(user)?)));
+        let out_at = match standing {
+            Some((rev, Membership::Out(_))) => Some(rev),
+            Some((_, Membership::In(_, role))) => {
+                listener.role = *role;
+                None
+            }
+            None => None,
+        };
+        for event in missed.take_while(|event| out_at.is_none_or(|out| event.rev <= out)) {
+            mailbox.insist(event.for_user(user));
         }
         listener.phase = Phase::Live(head);
+        if out_at.is_some() {
+            self.expel(ticket, room);
+            return GoLive::Gone;
+        }
         GoLive::Live
+    }
+
+    /// Takes one joining out and tells its connection. Answers whether it still stood.
+    pub(super) fn expel(&mut self, ticket: Ticket, room: RoomId) -> bool {
+        let Some(index) = self.listeners.iter().position(|l| l.ticket == ticket) else {
+            return false;
+        };
+        let subscriber = self.listeners.remove(index).subscriber;
+        let farewell = protocol::unsubscribed(room, ErrorCode::NotFound);
+        subscriber.mailbox.insist(&farewell);
+        subscriber.forget(room, ticket);
+        true
     }
 
     /// Whether this joining still stands.

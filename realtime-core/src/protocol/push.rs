@@ -132,6 +132,15 @@ impl Encoded {
         }
     }
 
+    /// What it means for whether this user is in the room.
+    pub fn membership_of(&self, user: &UserId) -> Option<&Membership> {
+        self.membership
+            .as_ref()
+            .filter(|membership| match membership {
+                Membership::In(who, _) | Membership::Out(who) => who == user,
+            })
+    }
+
     /// How many bytes it holds.
     pub fn bytes(&self) -> usize {
         self.public.len() + self.own.as_ref().map_or(0, |(_, line)| line.len())

@@ -44,6 +44,8 @@ const DRAIN_SLICE: (usize, Duration) = (500, Duration::from_millis(50));
 /// is also answered: less than a commit may take, for a store that is down must not
 /// keep a server from stopping.
 const DRAIN_ANSWERS: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for what is under way.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the store may take to say that it is there.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -183,7 +185,7 @@ impl Realtime {
             },
         );
         let patience = tokio::time::Instant::now() + DRAIN_ANSWERS;
-        let commands = u32::try_from(self.inner.limits.in_flight).unwrap_or(u32::MAX);
+        let commands = u32::try_from(self.inner.limits.commands_in_flight()).unwrap_or(u32::MAX);
         for slice in self.inner.people.everyone().chunks(DRAIN_SLICE.0) {
             for subscriber in slice {
                 subscriber.mailbox.insist(&farewell);
@@ -199,15 +201,29 @@ impl Realtime {
         }
     }
 
-    /// Stops the background tasks, after what is under way.
+    /// Stops the background tasks, after what is under way, for which it waits at most
+    /// 5 s. Changes that come later are told `busy`.
     ///
     /// # Cancel safety
     /// Not cancel safe; call it once, at the end.
     pub async fn shutdown(&self) {
-        while self.inner.committer.waiting() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        let committer = &self.inner.committer;
+        committer.close();
+        let finished = async {
+            while committer.waiting() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            self.inner.tasks.stop().await;
+        };
+        // A store or broker that hangs must not keep the process.
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, finished)
+            .await
+            .is_err()
+        {
+            tracing::warn!(changes = committer.waiting(), "not all could be finished");
         }
-        self.inner.tasks.stop().await;
+        self.inner.tasks.cancel();
+        committer.refuse_waiting();
         self.inner.hub.settle().await;
     }
 

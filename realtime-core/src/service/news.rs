@@ -1,7 +1,10 @@
 //! What was committed goes to who listens: rooms to the hub, users to their
 //! connections, everything to the other servers.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use tokio::sync::mpsc;
 
@@ -13,11 +16,11 @@ use crate::{
     broker::{BrokerEvent, Doubt, Hint},
     change::{Answer, Committed},
     event::{Topic, UserEvent},
-    hub::{Hub, Join},
+    hub::{Hub, Join, Ticket},
     id::{RoomId, UserId},
     metrics::Metrics,
     people::{self, People, Present},
-    protocol::{self, ErrorCode, RoomSummary},
+    protocol::{self, RoomSummary},
     publisher::Publisher,
     seq::Rev,
     store::{RoomView, StoreError},
@@ -135,14 +138,16 @@ impl Realtime {
             if let Err(error) = followed {
                 tracing::warn!(%error, user = %event.user, "following a user's rooms failed");
                 self.inner().metrics.errors.of("follow_user").inc();
+                // The sweep tries again.
+                self.inner().people.doubt(&event.user);
             }
         }
     }
 
     async fn follow_change(&self, event: &UserEvent) -> Result<(), StoreError> {
         let all = self.following(&event.user);
-        if all.is_empty() {
-            return Ok(());
+        for present in &all {
+            present.subscriber.reconsider(event.room);
         }
         self.introduce(&event.user, &[event.room], &all).await
     }
@@ -150,36 +155,43 @@ impl Realtime {
     /// Compares the rooms of a user with what their connections follow.
     pub(crate) async fn compare_rooms(&self, user: &UserId) -> Result<(), StoreError> {
         let inner = self.inner();
-        let all = self.following(user);
+        inner.people.comparing(user);
+        let joined = inner.people.connections(user).into_iter();
+        let joined: Vec<(RoomId, Ticket)> = joined
+            .flat_map(|present| present.subscriber.tickets())
+            .collect();
         let (rooms, rev) = inner.backend.memberships(user, self.room_limit()).await?;
-        let known: BTreeSet<RoomId> = all
-            .iter()
-            .flat_map(|present| present.subscriber.rooms())
-            .collect();
-        let new: Vec<RoomId> = rooms
+        // From here on, who starts to follow knows that there may be something to compare.
+        inner.people.note(user, rev);
+        let all = self.following(user);
+        let active: HashSet<RoomId> = rooms.iter().copied().collect();
+        let lacking = rooms.into_iter();
+        let lacking = lacking.filter(|room| all.iter().any(|one| one.subscriber.lacks(*room)));
+        self.introduce(user, &lacking.collect::<Vec<_>>(), &all)
+            .await?;
+        let doubtful = joined
             .into_iter()
-            .filter(|room| !known.contains(room))
-            .collect();
-        self.introduce(user, &new, &all).await?;
-        self.take_out(user).await?;
+            .filter(|(room, _)| !active.contains(room));
+        self.take_out(user, doubtful.collect()).await?;
         inner.people.read_up_to(user, rev);
         Ok(())
     }
 
-    /// Takes the connections of a user out of rooms in which the user is no longer.
-    async fn take_out(&self, user: &UserId) -> Result<(), StoreError> {
+    /// Ends these joinings of a user, of rooms in which the user is no longer.
+    async fn take_out(&self, user: &UserId, of: Vec<(RoomId, Ticket)>) -> Result<(), StoreError> {
         let inner = self.inner();
-        for present in inner.people.connections(user) {
-            for room in present.subscriber.rooms() {
-                let participant = inner.backend.participant(room, user).await?;
-                if participant.is_some_and(|participant| participant.is_active()) {
-                    continue;
+        let rooms: BTreeSet<RoomId> = of.iter().map(|(room, _)| *room).collect();
+        for room in rooms {
+            let participant = inner.backend.participant(room, user).await?;
+            if participant.is_some_and(|participant| participant.is_active()) {
+                continue;
+            }
+            let tickets = of.iter().filter(|(at, _)| *at == room);
+            for (_, ticket) in tickets {
+                if inner.hub.expel(room, *ticket) {
+                    // Who was put back since was not introduced: they were still in.
+                    inner.people.doubt(user);
                 }
-                inner.hub.leave(room, &present.subscriber);
-                present
-                    .subscriber
-                    .mailbox
-                    .insist(&protocol::unsubscribed(room, ErrorCode::NotFound));
             }
         }
         Ok(())
@@ -201,11 +213,11 @@ impl Realtime {
             return Ok(());
         }
         let inner = self.inner();
-        let prepared = inner.hub.prepare(rooms).await;
+        let prepared = inner.hub.prepare(rooms);
         for view in inner.backend.views(user, rooms).await? {
             for Present { subscriber, .. } in to {
                 let room = view.room.id;
-                if subscriber.follows(room) || subscriber.room_count() >= inner.limits.rooms {
+                if !subscriber.lacks(room) || subscriber.room_count() >= inner.limits.rooms {
                     continue;
                 }
                 let held = beginning(&view);
@@ -221,6 +233,7 @@ impl Realtime {
                 inner.hub.join(&prepared, room, &join);
             }
         }
+        inner.hub.hear_joined(&prepared);
         Ok(())
     }
 

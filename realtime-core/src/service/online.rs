@@ -17,8 +17,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TOUCH_EVERY: Duration = Duration::from_secs(20);
 /// Sessions touched in one call.
 const TOUCH_BATCH: usize = 1_000;
-/// Rooms in which somebody's coming and going is told.
-const TOLD_ROOMS: u32 = 200;
 
 impl Realtime {
     /// Whether these users are online, those left out who share no room with `user`.
@@ -57,8 +55,14 @@ impl Realtime {
         Ok(states)
     }
 
-    /// A connection was opened.
-    pub(crate) async fn arrive(&self, user: &UserId, session: SessionId, rooms: Vec<RoomId>) {
+    /// A connection was opened. `rooms`: those in which it is told if the user came
+    /// online by it, as far as they are known; `None`: all are to be looked up.
+    pub(crate) async fn arrive(
+        &self,
+        user: &UserId,
+        session: SessionId,
+        rooms: Option<Vec<RoomId>>,
+    ) {
         let inner = self.inner();
         match inner
             .presence
@@ -67,13 +71,10 @@ impl Realtime {
         {
             Ok(came) if came.is_empty() => {}
             Ok(_) => {
-                let state = PresenceState {
-                    user: user.clone(),
-                    online: true,
-                    last_seen_at: None,
-                };
-                for room in rooms {
-                    inner.signal(room, Signal::Presence(state.clone()));
+                let state = online(user);
+                match rooms {
+                    Some(rooms) => self.tell_in(&rooms, &state),
+                    None => self.tell_all(vec![state]).await,
                 }
             }
             Err(error) => {
@@ -127,8 +128,10 @@ impl Realtime {
         let everyone = inner.people.everyone();
         for some in everyone.chunks(TOUCH_BATCH) {
             let sessions: Vec<_> = some.iter().map(|s| (s.user.clone(), s.session)).collect();
-            if let Err(error) = inner.presence.touch(&sessions, inner.clock.now()).await {
-                tracing::debug!(%error, "presence is unavailable");
+            match inner.presence.touch(&sessions, inner.clock.now()).await {
+                // They were taken for offline though they were here all the time.
+                Ok(came) => self.tell_all(came.iter().map(online).collect()).await,
+                Err(error) => tracing::debug!(%error, "presence is unavailable"),
             }
         }
     }
@@ -137,22 +140,37 @@ impl Realtime {
         let inner = self.inner();
         let users: Vec<UserId> = gone.iter().map(|state| state.user.clone()).collect();
         let noted = inner.backend.saw(&users, inner.clock.now()).await;
-        let mut told: Result<(), StoreError> = noted;
-        for state in gone {
-            told = told.and(self.tell_rooms(state).await);
-        }
-        if let Err(error) = told {
-            tracing::warn!(%error, "telling who went offline failed");
-            inner.metrics.errors.of("presence").inc();
+        self.note_failure(noted);
+        self.tell_all(gone).await;
+    }
+
+    async fn tell_all(&self, states: Vec<PresenceState>) {
+        let inner = self.inner();
+        let most = self.room_limit();
+        for state in states {
+            let rooms = inner.backend.memberships(&state.user, most).await;
+            self.note_failure(rooms.map(|(rooms, _)| self.tell_in(&rooms, &state)));
         }
     }
 
-    async fn tell_rooms(&self, state: PresenceState) -> Result<(), StoreError> {
-        let inner = self.inner();
-        let (rooms, _) = inner.backend.memberships(&state.user, TOLD_ROOMS).await?;
+    fn tell_in(&self, rooms: &[RoomId], state: &PresenceState) {
         for room in rooms {
-            inner.signal(room, Signal::Presence(state.clone()));
+            self.inner().signal(*room, Signal::Presence(state.clone()));
         }
-        Ok(())
+    }
+
+    fn note_failure(&self, told: Result<(), StoreError>) {
+        if let Err(error) = told {
+            tracing::warn!(%error, "telling who is online failed");
+            self.inner().metrics.errors.of("presence").inc();
+        }
+    }
+}
+
+fn online(user: &UserId) -> PresenceState {
+    PresenceState {
+        user: user.clone(),
+        online: true,
+        last_seen_at: None,
     }
 }

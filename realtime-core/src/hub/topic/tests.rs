@@ -59,7 +59,10 @@ fn topic(rev: u64, listener: &Arc<Subscriber>) -> Topic {
     let mut topic = Topic::default();
     topic.start_at(Rev::new(rev), room(), &mut Vec::new());
     topic.add(listener.clone(), Ticket(1), Role::Member);
-    assert_eq!(topic.go_live(Ticket(1), Rev::new(rev)), GoLive::Live);
+    assert_eq!(
+        topic.go_live(Ticket(1), Rev::new(rev), room()),
+        GoLive::Live
+    );
     topic
 }
 
@@ -104,7 +107,7 @@ fn a_full_mailbox_puts_its_reader_behind_from_where_it_stands() {
     let (slow, fast) = (subscriber("slow", 200), subscriber("fast", 100_000));
     let mut topic = topic(0, &slow);
     topic.add(fast.clone(), Ticket(2), Role::Member);
-    topic.go_live(Ticket(2), Rev::ZERO);
+    topic.go_live(Ticket(2), Rev::ZERO, room());
     let mut behind = Vec::new();
     for rev in 1..=20 {
         topic.accept(event(rev, rev - 1), room(), &mut behind);
@@ -114,7 +117,7 @@ fn a_full_mailbox_puts_its_reader_behind_from_where_it_stands() {
     assert_eq!(behind.len(), 1, "told once");
     assert_eq!(behind[0].held, Rev::new(*got.last().unwrap()));
     assert_eq!(
-        topic.go_live(Ticket(1), behind[0].held),
+        topic.go_live(Ticket(1), behind[0].held, room()),
         GoLive::Live,
         "from memory"
     );
@@ -131,10 +134,13 @@ fn memory_serves_only_what_it_holds_whole() {
     }
     let late = subscriber("late", 10_000_000);
     topic.add(late.clone(), Ticket(2), Role::Member);
-    assert_eq!(topic.go_live(Ticket(2), Rev::new(9)), GoLive::NotYet);
-    assert_eq!(topic.go_live(Ticket(2), Rev::new(10)), GoLive::Live);
+    assert_eq!(
+        topic.go_live(Ticket(2), Rev::new(9), room()),
+        GoLive::NotYet
+    );
+    assert_eq!(topic.go_live(Ticket(2), Rev::new(10), room()), GoLive::Live);
     assert_eq!(heard(&late).len(), RECENT_EVENTS);
-    assert_eq!(topic.go_live(Ticket(9), Rev::ZERO), GoLive::Gone);
+    assert_eq!(topic.go_live(Ticket(9), Rev::ZERO, room()), GoLive::Gone);
 }
 
 proptest! {
@@ -153,4 +159,50 @@ proptest! {
         prop_assert_eq!(heard(&ben), (1..=60).collect::<Vec<_>>());
         prop_assert!(!topic.is_behind());
     }
+}
+
+fn membership(rev: u64, user: &str, membership: fn(UserId) -> Membership) -> Arc<Encoded> {
+    let encoded = event(rev, rev - 1);
+    let mut encoded = Arc::into_inner(encoded).unwrap();
+    encoded.membership = Some(membership(UserId::parse(user).unwrap()));
+    Arc::new(encoded)
+}
+
+/// Ben listens from 1 on; at 2 something happens to Ann, who then joins as of 1.
+fn joins_late(happened: &[Arc<Encoded>]) -> (Topic, Arc<Subscriber>, GoLive) {
+    let ben = subscriber("ben", 100_000);
+    let mut topic = topic(1, &ben);
+    for event in happened {
+        topic.accept(event.clone(), room(), &mut Vec::new());
+    }
+    let ann = subscriber("ann", 100_000);
+    topic.add(ann.clone(), Ticket(2), Role::Member);
+    let live = topic.go_live(Ticket(2), Rev::new(1), room());
+    (topic, ann, live)
+}
+
+#[test]
+fn who_was_taken_out_before_listening_is_not_let_in() {
+    let out = membership(2, "ann", Membership::Out);
+    let (mut topic, ann, live) = joins_late(&[out, event(3, 2)]);
+    assert_eq!(live, GoLive::Gone);
+    topic.accept(event(4, 3), room(), &mut Vec::new());
+    assert_eq!(topic.listener_count(), 1);
+    let mut lines = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let _ = ann.mailbox.poll_lines(&mut context, usize::MAX, &mut lines);
+    assert_eq!(lines.len(), 2, "what took her out, and the farewell");
+    assert!(lines[1].contains("unsubscribed"));
+}
+
+#[test]
+fn who_got_another_role_before_listening_has_it() {
+    let observer = |user| Membership::In(user, Role::Observer);
+    let (topic, ann, live) = joins_late(&[
+        membership(2, "ann", Membership::Out),
+        membership(3, "ann", observer),
+    ]);
+    assert_eq!(live, GoLive::Live);
+    assert_eq!(heard(&ann), [2, 3]);
+    assert_eq!(topic.role_of(&ann), Some(Role::Observer));
 }
