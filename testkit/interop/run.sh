@@ -6,7 +6,7 @@
 #
 # REALTIME_SERVER    the server to try       (target/debug/realtime-server)
 # REALTIME_ECHO      the echo on its connection code, for the conformance cases
-#                                            (target/debug/examples/ws_echo)
+#                                            (target/debug/examples/echo)
 # REALTIME_ECHO_URL  an echo that runs already, instead
 # REALTIME_CACHE     where the virtual environment is kept (target/interop-venv)
 #
@@ -20,7 +20,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 venv=${REALTIME_CACHE:-$target/interop-venv}
 export REALTIME_SERVER=${REALTIME_SERVER:-$target/debug/realtime-server}
 if [ -z "${REALTIME_ECHO_URL:-}" ]; then
-  export REALTIME_ECHO=${REALTIME_ECHO:-$target/debug/examples/ws_echo}
+  export REALTIME_ECHO=${REALTIME_ECHO:-$target/debug/examples/echo}
 fi
 # The sources stay free of compiled files.
 export PYTHONDONTWRITEBYTECODE=1
