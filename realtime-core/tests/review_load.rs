@@ -370,3 +370,25 @@ async fn limits_of_nothing_and_of_everything_do_not_break() {
         assert!(!restarts.contains("sweeper"), "{restarts}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_store_is_not_closed_for_an_unread_pong() {
+    let gate = Gate::before(store());
+    let server = server(gate.clone(), wide()).await;
+    let room = room(&server, &["ann", "ben"]).await;
+    let ann = Client::connect(&server, "ann", json!({"subscribe": "listed"}))
+        .await
+        .0;
+    gate.hold_views.store(true, Ordering::SeqCst);
+    let subscribe = json!({"id": 9, "subscribe": {"rooms": [{"room": room}]}}).to_string();
+    let mut handled = std::pin::pin!(ann.connection.receive(&subscribe));
+    let end = tokio::time::Instant::now() + Duration::from_secs(120);
+    while tokio::time::Instant::now() < end {
+        let deadline = tokio::time::Instant::from_std(ann.connection.deadline().unwrap());
+        tokio::select! {
+            () = &mut handled => unreachable!("the store is held"),
+            () = tokio::time::sleep_until(deadline) => ann.connection.tick(),
+        }
+        assert!(!ann.connection.is_closing());
+    }
+}

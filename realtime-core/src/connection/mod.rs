@@ -5,7 +5,10 @@ mod commands;
 mod joining;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -75,7 +78,25 @@ pub struct Connection {
     subscriber: OnceLock<Arc<Subscriber>>,
     /// One permit for each command that may be under way.
     in_flight: Arc<Semaphore>,
+    /// Whether a frame is being handled.
+    receiving: AtomicBool,
     finished: bool,
+}
+
+/// Marks a connection for as long as it handles a frame.
+struct Receiving<'a>(&'a AtomicBool);
+
+impl<'a> Receiving<'a> {
+    fn new(receiving: &'a AtomicBool) -> Self {
+        receiving.store(true, Ordering::Relaxed);
+        Self(receiving)
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Realtime {
@@ -94,6 +115,7 @@ impl Realtime {
             mailbox: Arc::new(mailbox),
             subscriber: OnceLock::new(),
             in_flight: Arc::new(Semaphore::new(limits.commands_in_flight())),
+            receiving: AtomicBool::new(false),
             finished: false,
         }
     }
@@ -118,6 +140,7 @@ impl Connection {
     /// Not cancel safe: the rest of the frame would be lost. What was submitted to the
     /// store stands.
     pub async fn receive(&self, frame: &str) {
+        let _receiving = Receiving::new(&self.receiving);
         if let Err(error) = self.check_frame(frame) {
             self.mailbox.drained().await;
             let effect = self.state().complain(None, &error);
@@ -215,6 +238,10 @@ impl Connection {
 
     /// Does what is due at this moment.
     pub fn tick(&self) {
+        // While a frame is handled the next one is not read, be it the answer to a ping.
+        if self.receiving.load(Ordering::Relaxed) {
+            self.heard();
+        }
         let effects = self.state().on_time(now(), self.realtime.limits());
         for effect in effects {
             match effect {

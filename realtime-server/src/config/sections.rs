@@ -189,8 +189,8 @@ section! {
         catch_up: usize = 5_000,
             in 1..=1_000_000, "more is faster and cheaper to load anew";
         /// The body of a REST request.
-        request_bytes: usize = 1_048_576,
-            in 1_024..=67_108_864, "10,000 participants in one request take about 0.6 MB";
+        request_bytes: usize = 4_194_304,
+            in 1_024..=67_108_864, "20,000 participants with names take about 2.5 MB";
         /// New connections a second; 0: unlimited.
         connects_per_second: u32 = 0,
             in 0..=1_000_000_000, "0 is unlimited";
