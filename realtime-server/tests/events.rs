@@ -199,3 +199,25 @@ async fn strange_events_do_nothing() {
     let rooms = server.user("ann").get("rooms").await.ok(200);
     assert_eq!(rooms["rooms"], json!([]), "nothing came of all that");
 }
+
+#[tokio::test]
+async fn the_sides_of_a_job_are_members_and_other_words_are_refused() {
+    let server = start(&[]).await;
+    let with = |id: &str, role: &str| {
+        let mut event = accepted(id, id);
+        event["participants"] =
+            json!([{"user": "ann", "role": role}, {"user": "ben", "role": "cleaner"}]);
+        event
+    };
+    let told = tell(&server, with("e-1", "client")).await.ok(201);
+    let room = told["room"]["id"].as_str().unwrap();
+    let ann = server
+        .user("ann")
+        .get(&format!("rooms/{room}"))
+        .await
+        .ok(200);
+    assert_eq!(ann["me"]["role"], "member");
+    tell(&server, with("e-2", "boss"))
+        .await
+        .refuses("participants[0].role");
+}

@@ -6,16 +6,28 @@ use realtime_core::{
     participant::Role,
     room::{Metadata, RoomKind},
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::IntoDeserializer};
 
 /// How many people a direct room is for.
 const PAIR: usize = 2;
+
+/// What booking platforms call the two sides of a job, both of which read and write.
+const SIDES: [&str; 2] = ["client", "cleaner"];
+
+/// A role, by our word or by the platform's for a side of the job.
+pub(super) fn role<'de, D: Deserializer<'de>>(from: D) -> Result<Role, D::Error> {
+    let word = String::deserialize(from)?;
+    if SIDES.contains(&word.as_str()) {
+        return Ok(Role::Member);
+    }
+    Role::deserialize(word.into_deserializer())
+}
 
 /// Somebody to be put into a room.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Person {
     pub(crate) user: UserId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "role")]
     pub(crate) role: Role,
     pub(crate) name: Option<String>,
 }

@@ -23,7 +23,7 @@ struct ParticipantPage<'a> {
 
 #[derive(Debug, Deserialize)]
 struct ParticipantInput {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::input::role")]
     role: Role,
     name: Option<String>,
 }
