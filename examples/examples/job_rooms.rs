@@ -14,7 +14,7 @@ use std::{hash::Hasher, sync::Arc};
 
 use realtime_core::{
     Realtime,
-    change::{Actor, DomainEvent, Draft, Fnv, NewRoom, SystemMessage},
+    change::{Actor, DomainEvent, Draft, Fnv, NewRoom, RoomAction, SystemMessage},
     id::{ClientId, EventId, RoomId, UserId},
     memory::MemoryStore,
     message::{Body, MessageKind},
@@ -44,7 +44,8 @@ fn event(id: &str, says: &str, open: Option<NewRoom>) -> Result<DomainEvent, Fai
             body: Body::parse(says.to_owned(), usize::MAX)?,
             metadata: None,
         }),
-        lock_at: None,
+        roster: Vec::new(),
+        action: None,
     })
 }
 
@@ -93,7 +94,7 @@ pub(crate) async fn run() -> Result<(Vec<Applied>, String), Failure> {
     println!("ben: message {}", sent.message.seq);
 
     let completed = DomainEvent {
-        lock_at: Some(realtime.now()),
+        action: Some(RoomAction::Lock { at: None }),
         ..event("evt-2", "The job is done.", None)?
     };
     let completed = realtime.apply(completed).await?;

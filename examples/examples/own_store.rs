@@ -25,10 +25,10 @@ use realtime_core::{
     memory::MemoryStore,
     participant::Participant,
     room::{Room, Subject},
-    seq::Rev,
+    seq::{Rev, Seq},
     store::{
-        Catalog, ChangeSet, HistoryPage, Outcome, RoomQuery, RoomView, Store, StoreError, Unread,
-        UnreadTotals, Window,
+        Aged, Catalog, ChangeSet, Edition, ExportCursor, ExportPage, HistoryPage, Outcome,
+        RoomQuery, RoomView, Store, StoreError, Tidied, Unread, UnreadTotals, Upkeep, Window,
     },
     time::Timestamp,
 };
@@ -97,6 +97,15 @@ impl Catalog for Audited {
     async fn acquaintances(&self, user: &UserId, others: &[UserId]) -> Result<Vec<UserId>, StoreError> { self.store.acquaintances(user, others).await }
     async fn saw(&self, users: &[UserId], at: Timestamp) -> Result<(), StoreError> { self.store.saw(users, at).await }
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError> { self.store.last_seen(users).await }
+}
+
+#[rustfmt::skip] // forwards, one line each, as above
+#[async_trait]
+impl Upkeep for Audited {
+    async fn editions(&self, room: RoomId, seq: Seq, after: Rev, limit: u32) -> Result<Vec<Edition>, StoreError> { self.store.editions(room, seq, after, limit).await }
+    async fn aged(&self, horizon: Timestamp, after: Option<RoomId>, limit: u32) -> Result<Vec<Aged>, StoreError> { self.store.aged(horizon, after, limit).await }
+    async fn tidy(&self, now: Timestamp) -> Result<Tidied, StoreError> { self.store.tidy(now).await }
+    async fn export(&self, user: &UserId, after: Option<ExportCursor>) -> Result<Option<ExportPage>, StoreError> { self.store.export(user, after).await }
 }
 
 #[tokio::main]

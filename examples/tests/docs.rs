@@ -28,6 +28,7 @@ const PAGES: &[&str] = &[
     "docs/protocol.md",
     "docs/decisions/0001-shape.md",
     "docs/decisions/0002-tokens-and-config.md",
+    "docs/decisions/0008-host-transaction.md",
     "benches/README.md",
 ];
 
@@ -295,5 +296,27 @@ fn the_example_of_the_readme_is_that_of_the_crate() {
         .filter_map(|line| line.strip_prefix("//!"))
         .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
         .collect();
+    assert!(docs.contains(example), "the two have parted");
+}
+
+#[test]
+fn the_transaction_of_the_readme_is_that_of_the_crate() {
+    let readme = page("README.md");
+    let section = readme.split("## One transaction with your own").nth(1);
+    let example = section.unwrap().split("```rust,ignore\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let docs = page("realtime-store-sea/src/host.rs");
+    // Lines that begin with `#` are compiled and not shown.
+    let docs: String = docs
+        .lines()
+        .filter_map(|line| line.strip_prefix("///"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .filter(|line| !line.starts_with("# "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(
+        example.contains("realtime.deliver(&handover);"),
+        "{example}"
+    );
     assert!(docs.contains(example), "the two have parted");
 }

@@ -3,6 +3,8 @@
 
 use std::{hash::Hasher, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Receipt, RoomEvent, UserEvent},
     id::{ClientId, EventId, MessageId, RoomId, UserId},
@@ -96,6 +98,66 @@ pub struct NewParticipant {
     pub role: Role,
     /// What they are called; `None` keeps what is known.
     pub name: Option<String>,
+}
+
+/// What somebody who comes into a room sees of what was said before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "stores must decide what each shows"
+)]
+pub enum History {
+    /// Everything that is kept.
+    #[default]
+    All,
+    /// Nothing: they see what is said from now on.
+    FromNow,
+}
+
+/// What becomes of the messages of somebody who is erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "stores must decide what each does")]
+pub enum Legacy {
+    /// They and their earlier versions stay, of a sender who no longer has an id or a
+    /// name: the other side keeps its half of the conversation.
+    Keep,
+    /// Tombstones, of which those that were deleted before keep the time of it; and
+    /// their earlier versions are gone.
+    #[default]
+    Tombstone,
+}
+
+/// A change of who is in a room, as part of a [`DomainEvent`]. None of them is refused:
+/// what cannot be done to somebody who is not there is left undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "stores must decide what each does")]
+pub enum Roster {
+    /// As [`Change::Admit`].
+    Admit {
+        /// Who.
+        participant: NewParticipant,
+        /// What they see of before.
+        history: History,
+    },
+    /// As [`Change::Remove`].
+    Remove {
+        /// Who.
+        user: UserId,
+        /// Whether they go on reading what was said up to now.
+        keeps_history: bool,
+    },
+    /// As [`Change::Replace`]. Where nobody can go, because `leaves` never was there or
+    /// is who comes, the other comes all the same.
+    Replace {
+        /// Who goes.
+        leaves: UserId,
+        /// Who comes.
+        comes: NewParticipant,
+        /// What they see of before.
+        history: History,
+    },
 }
 
 /// A room to be opened.
@@ -196,11 +258,13 @@ pub struct DomainEvent {
     /// The room to open if the subject has none, for this subject whatever its own
     /// `subject` and `key` say; without it a missing room is [`Rejection::NotFound`].
     pub open: Option<NewRoom>,
-    /// A message of the platform, without a `client_id`; locks do not hold it back.
+    /// Then, who comes and goes, in order.
+    pub roster: Vec<Roster>,
+    /// Then, a message of the platform, without a `client_id`; locks do not hold it
+    /// back.
     pub message: Option<SystemMessage>,
-    /// When participants can no longer write, as [`RoomAction::Lock`]; `None` leaves
-    /// the room as it is.
-    pub lock_at: Option<Timestamp>,
+    /// Last, what happens to the room as a whole; `None` leaves it as it is.
+    pub action: Option<RoomAction>,
 }
 
 /// A message of the platform, as part of a [`DomainEvent`].
@@ -225,7 +289,11 @@ pub struct SystemMessage {
 /// 4. [`Rejection::Conflict`]: the message is deleted.
 /// 5. What would change nothing is accepted, locked room or not.
 /// 6. [`Rejection::RoomLocked`]: a user in a room that is not open at `now`.
-/// 7. [`Rejection::Invalid`].
+/// 7. [`Rejection::TooLate`]: the message was sent before `sent_after`.
+/// 8. [`Rejection::Invalid`].
+///
+/// A message that its actor may not [see](Participant::visible) does not exist for
+/// them, neither to change nor to answer.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a store must handle every change")]
 pub enum Change {
@@ -234,7 +302,8 @@ pub enum Change {
     Send(Draft),
     /// Change the text of a message. A user who may write changes their own texts, the
     /// platform any message; a deleted one is [`Rejection::Conflict`]. The same text
-    /// again changes nothing. Answer: [`Answer::Message`].
+    /// again changes nothing. What it said before is kept, see
+    /// [`Upkeep::editions`](crate::store::Upkeep::editions). Answer: [`Answer::Message`].
     Edit {
         /// Where.
         room: RoomId,
@@ -244,10 +313,12 @@ pub enum Change {
         by: Actor,
         /// What it says now.
         body: Body,
+        /// Refused with [`Rejection::TooLate`] if the message was sent before.
+        sent_after: Option<Timestamp>,
     },
     /// Leave a tombstone where a message was, without body and metadata. A user who
     /// may write deletes their own messages, the platform any. Deleting again changes
-    /// nothing. Answer: [`Answer::Message`].
+    /// nothing. What it said is kept as by [`Change::Edit`]. Answer: [`Answer::Message`].
     Delete {
         /// Where.
         room: RoomId,
@@ -255,6 +326,8 @@ pub enum Change {
         seq: Seq,
         /// On whose behalf.
         by: Actor,
+        /// Refused with [`Rejection::TooLate`] if the message was sent before.
+        sent_after: Option<Timestamp>,
     },
     /// Move a pointer forward, clamped to the newest message, locked room or not.
     /// Backwards changes nothing. Observers are [forbidden](Rejection::Forbidden). In
@@ -296,20 +369,73 @@ pub enum Change {
     },
     /// Put somebody into the room, back into it, or into another role; or change what
     /// they are called. What was said before they came counts as read and received.
-    /// Answer: [`Answer::Participant`].
+    /// What of it they see is decided anew whenever they come; `history` does nothing
+    /// to somebody who is in. Answer: [`Answer::Participant`].
     Admit {
         /// Where.
         room: RoomId,
         /// Who.
         participant: NewParticipant,
+        /// What they see of before.
+        history: History,
     },
-    /// Take somebody out of the room. Who is out already stays out, unchanged; who
-    /// never was in it is [`Rejection::NotFound`]. Answer: [`Answer::Participant`].
+    /// Take somebody out of the room. Who is out already stays out; it changes only
+    /// something if they could go on reading, and no longer should: then they are
+    /// removed, which their own stream does not tell. Who never was in it is [`Rejection::NotFound`]. Answer: [`Answer::Participant`].
     Remove {
         /// Where.
         room: RoomId,
         /// Who.
         user: UserId,
+        /// Whether they go on reading what was said up to now, and have
+        /// [left](crate::participant::ParticipantState::Left); otherwise they were
+        /// [removed](crate::participant::ParticipantState::Removed), and see nothing.
+        keeps_history: bool,
+    },
+    /// Hand the room over from one to another: the one leaves and goes on reading what
+    /// was said up to now, the other is admitted. Two revisions, or none or one of them
+    /// where it holds already (who is out stays as they are, as by [`Change::Remove`],
+    /// who is in as by [`Change::Admit`]), so that a repeat changes nothing. [`Rejection::NotFound`]
+    /// if `leaves` never was in the room, [`Rejection::Invalid`] of `user` if both are
+    /// the same. Answer: [`Answer::Participant`], of who came.
+    Replace {
+        /// Where.
+        room: RoomId,
+        /// Who goes.
+        leaves: UserId,
+        /// Who comes.
+        comes: NewParticipant,
+        /// What they see of before.
+        history: History,
+    },
+    /// Give up the messages before `from`: the room's
+    /// [`first_seq`](Room::first_seq) is raised, to one after the newest message at
+    /// most, never lowered; what already holds changes nothing. What lies below is gone
+    /// for every reader and every change at once, but pointers stay as they are; its
+    /// rows, earlier versions included, are removed by
+    /// [`Upkeep::tidy`](crate::store::Upkeep::tidy). Only then the `client_id`s of these
+    /// messages are forgotten: until then a repeat is known. Answer: [`Answer::Room`].
+    Retain {
+        /// Where.
+        room: RoomId,
+        /// The first message to be kept.
+        from: Seq,
+    },
+    /// Erase a person: at once nobody finds them by their id, no message or list shows
+    /// their id or name (their messages are of
+    /// [`Sender::Erased`](crate::message::Sender::Erased), without a `client_id`), their
+    /// own stream is gone, and they see nothing. Somebody who comes under the same id is
+    /// somebody else: their stream begins anew, and so do their `client_id`s. Then
+    /// [`Upkeep::tidy`](crate::store::Upkeep::tidy) goes from room to room, deals with
+    /// the messages, ends the membership (until then
+    /// [`participant_count`](Room::participant_count) counts them) and tells the room by
+    /// [`RoomChange::Reset`](crate::event::RoomChange::Reset). The change itself has no
+    /// events. Who is unknown, or erased already, is [`Rejection::NotFound`]. Answer: [`Answer::Erased`].
+    Erase {
+        /// Who.
+        user: UserId,
+        /// What becomes of their messages.
+        messages: Legacy,
     },
     /// Apply an event of the host's. Answer: [`Answer::Event`].
     Apply(Box<DomainEvent>),
@@ -326,8 +452,10 @@ impl Change {
             | Self::Describe { room, .. }
             | Self::Act { room, .. }
             | Self::Admit { room, .. }
-            | Self::Remove { room, .. } => Some(*room),
-            Self::Open(_) | Self::Apply(_) => None,
+            | Self::Remove { room, .. }
+            | Self::Replace { room, .. }
+            | Self::Retain { room, .. } => Some(*room),
+            Self::Open(_) | Self::Apply(_) | Self::Erase { .. } => None,
         }
     }
 }
@@ -392,6 +520,8 @@ pub enum Answer {
         /// Whether this was a repeat that changed nothing.
         duplicate: bool,
     },
+    /// A person is erased.
+    Erased,
 }
 
 /// Why a change was refused. Nothing of it was stored; the rest of its batch was.
@@ -407,6 +537,9 @@ pub enum Rejection {
     /// Participants can no longer write here.
     #[error("the room is locked")]
     RoomLocked,
+    /// The time in which this could be done has passed.
+    #[error("too late to change this message")]
+    TooLate,
     /// The `client_id` already names another message of this sender in this room.
     #[error("this client_id was used for another message")]
     ClientIdReused,

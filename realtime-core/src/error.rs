@@ -138,7 +138,7 @@ const fn code_of(rejection: &Rejection) -> ErrorCode {
         Rejection::Forbidden => ErrorCode::Forbidden,
         Rejection::RoomLocked => ErrorCode::RoomLocked,
         Rejection::ClientIdReused | Rejection::KeyReused => ErrorCode::ClientIdReused,
-        Rejection::Conflict { .. } => ErrorCode::Conflict,
+        Rejection::Conflict { .. } | Rejection::TooLate => ErrorCode::Conflict,
         Rejection::LimitExceeded { .. } => ErrorCode::LimitExceeded,
         Rejection::Invalid { .. } => ErrorCode::BadRequest,
     }

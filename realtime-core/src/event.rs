@@ -56,6 +56,9 @@ pub enum RoomChange {
     Participant(Box<Participant>),
     /// The room itself changed, or was opened.
     Room(Box<Room>),
+    /// So much changed at once that whoever holds anything of the room must load it
+    /// anew: somebody was erased from it.
+    Reset,
 }
 
 /// How far somebody has received and read.

@@ -55,9 +55,11 @@
 //! | to … | see |
 //! |---|---|
 //! | start, open rooms, send, read | [`Realtime`], [`Builder`], [`service`] |
+//! | deliver what a transaction of the host's own did | [`handover`], [`Realtime::deliver`] |
 //! | carry a client over a transport | [`Connection`], [`Opening`] |
 //! | know what clients say and hear | [`protocol`] |
 //! | keep messages in another database | [`store`]: the contract; [`memory::MemoryStore`]: the reference |
+//! | find messages by their words | [`search`], [`Realtime::search`] |
 //! | connect servers by another bus | [`broker`] |
 //! | check tokens, ration, tell who is online | [`ports`] |
 //! | set limits, count | [`limits`], [`metrics`] |
@@ -81,6 +83,7 @@ pub mod conformance;
 mod connection;
 mod error;
 pub mod event;
+pub mod handover;
 mod hub;
 pub mod id;
 pub mod limits;
@@ -95,6 +98,7 @@ pub mod presence;
 pub mod protocol;
 mod publisher;
 pub mod room;
+pub mod search;
 pub mod seq;
 pub mod service;
 pub mod session;

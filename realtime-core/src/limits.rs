@@ -24,6 +24,32 @@ pub const HISTORY_PAGE: (u32, u32) = (200, 50);
 pub const CHANGES_PAGE: (u32, u32) = (500, 200);
 /// Rooms of a room list page at most, and by default.
 pub const ROOMS_PAGE: (u32, u32) = (100, 20);
+/// Earlier versions of a message of a page at most, and by default.
+pub const EDITIONS_PAGE: (u32, u32) = (100, 50);
+/// Messages that one step of [tidying](crate::store::Upkeep::tidy) deals with, and
+/// one page of an [export](crate::store::Upkeep::export) looks at: a transaction of
+/// some milliseconds, between which others have their turn.
+pub const TIDY_MESSAGES: u32 = 500;
+/// Messages at the beginning of a room at which one look for what is
+/// [old](crate::store::Upkeep::aged) looks.
+pub const AGED_MESSAGES: u32 = 500;
+/// Hits of a page of a search at most, and by default: as a page of rooms.
+pub const SEARCH_PAGE: (u32, u32) = (100, 20);
+/// Characters of a search's question.
+pub const SEARCH_TEXT_CHARS: usize = 256;
+/// Words of a search's question; quoted words are one.
+pub const SEARCH_WORDS: usize = 16;
+/// Terms that a search asks its index for at most. They only narrow down what is looked
+/// at, and more than these narrow no further.
+pub const SEARCH_LOOKUPS: usize = 16;
+/// Rooms in which a search without a room looks: those with the newest activity. Who
+/// is in more of them names the room.
+pub const SEARCH_ROOMS: u32 = 1_000;
+/// Words of one message that are searched, from its beginning: bounds what one message
+/// adds to an index. The default of 8 KiB holds about 1,500.
+pub const SEARCH_TEXT_WORDS: usize = 4_096;
+/// Places that are marked in one hit.
+pub const SEARCH_MARKS: usize = 32;
 /// Participants of a page at most, and by default.
 pub const PARTICIPANTS_PAGE: (u32, u32) = (500, 100);
 /// Users in one presence question.
@@ -162,6 +188,13 @@ pub struct Limits {
     /// How long the store may take for one batch before its senders are told that
     /// the outcome is unknown. Default 10 s.
     pub commit_timeout: Duration,
+    /// How long after it was sent a user may edit a message of their own. Default
+    /// `None`: always.
+    pub edit_window: Option<Duration>,
+    /// The same for deleting. Default `None`: always.
+    pub delete_window: Option<Duration>,
+    /// How long messages are kept. Default `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 /// More commands under way than any connection needs, and what the arithmetic of
@@ -207,6 +240,9 @@ impl Default for Limits {
             presence_grace: Duration::from_secs(15),
             typing_ttl: Duration::from_secs(6),
             commit_timeout: Duration::from_secs(10),
+            edit_window: None,
+            delete_window: None,
+            retention: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 /// Who said it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::exhaustive_enums, reason = "the protocol knows these two")]
+#[expect(clippy::exhaustive_enums, reason = "the protocol knows these three")]
 pub enum Sender {
     /// A person.
     User {
@@ -24,14 +24,16 @@ pub enum Sender {
     },
     /// The platform.
     System,
+    /// Somebody who was erased: no id leads to them any more.
+    Erased,
 }
 
 impl Sender {
-    /// The person, unless it was the platform.
+    /// The person, unless it was the platform, or somebody who was erased.
     pub const fn user(&self) -> Option<&UserId> {
         match self {
             Self::User { id, .. } => Some(id),
-            Self::System => None,
+            Self::System | Self::Erased => None,
         }
     }
 }

@@ -6,7 +6,11 @@
 
 mod histogram;
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     encoding::{EncodeMetric, MetricEncoder},
@@ -129,7 +133,17 @@ instruments! {
     gaps_repaired: Counter = Counter::default();
     /// Reads of the store by the hub: gaps, catching up, sweeps.
     hub_store_reads: Counter = Counter::default();
-    /// Listeners that had missed too much and were told to load the room anew.
+    /// Times that messages of a room were given up because they had passed their time.
+    retained: Counter = Counter::default();
+    /// Parts of what was given up or erased that were tidied away.
+    tidied: Counter = Counter::default();
+    /// Rooms that wait for the search index.
+    search_queue: Gauge = Gauge::default();
+    /// Seconds for which what was committed longest ago waits for the search index.
+    search_lag_seconds: Gauge<f64, AtomicU64> = Gauge::default();
+    /// Messages that were brought into the search index, or taken out of it.
+    search_indexed: Counter = Counter::default();
+    /// Listeners that were told to load the room anew.
     resets: Counter = Counter::default();
     /// Times that a mailbox was too full and its reader was switched to the store.
     slow_readers: Counter = Counter::default();

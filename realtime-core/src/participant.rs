@@ -46,9 +46,9 @@ pub enum ParticipantState {
     /// In the room.
     #[default]
     Active,
-    /// Left on their own.
+    /// Left, or was replaced: goes on reading what was said while they were there.
     Left,
-    /// Was removed.
+    /// Was removed: sees nothing any more.
     Removed,
 }
 
@@ -79,11 +79,59 @@ pub struct Participant {
     pub member_rev: Rev,
     /// When they joined.
     pub joined_at: Timestamp,
+    /// The first message that they may see; the room's first, unless they came to a
+    /// room that had a life before them.
+    pub visible_from: Seq,
+    /// The last message that they may see, of somebody who left; `None` for who is
+    /// active, and for who was removed.
+    pub visible_to: Option<Seq>,
+}
+
+/// Which messages of a room somebody may see: one range, open to the future for who
+/// is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a range has two ends")]
+pub struct Visible {
+    /// The first.
+    pub from: Seq,
+    /// The last; `None`: whatever comes.
+    pub to: Option<Seq>,
+}
+
+impl Visible {
+    /// Everything, as the platform sees it.
+    pub const ALL: Self = Self {
+        from: Seq::FIRST,
+        to: None,
+    };
+
+    /// Whether a message may be seen.
+    pub fn has(self, seq: Seq) -> bool {
+        self.from <= seq && self.to.is_none_or(|to| seq <= to)
+    }
+
+    /// Whether somebody who sees this and somebody who sees `other` could ever have
+    /// met.
+    pub fn meets(self, other: Self) -> bool {
+        let begins = |one: Self, other: Self| other.to.is_none_or(|to| one.from <= to);
+        begins(self, other) && begins(other, self)
+    }
 }
 
 impl Participant {
     /// Whether they are in the room.
     pub fn is_active(&self) -> bool {
         self.state == ParticipantState::Active
+    }
+
+    /// Which messages they may see; nothing, for who was removed. Who has left may see
+    /// nothing else of the room than these: no changes as they happen.
+    pub fn visible(&self) -> Option<Visible> {
+        let from = self.visible_from;
+        match (self.state, self.visible_to) {
+            (ParticipantState::Active, _) => Some(Visible { from, to: None }),
+            (ParticipantState::Left, Some(to)) => Some(Visible { from, to: Some(to) }),
+            (ParticipantState::Left, None) | (ParticipantState::Removed, _) => None,
+        }
     }
 }

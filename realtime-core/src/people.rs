@@ -24,6 +24,14 @@ struct Person {
     connections: Vec<Present>,
 }
 
+impl Person {
+    fn forget(&mut self) {
+        self.head = None;
+        self.heard = Rev::ZERO;
+        self.doubted = true;
+    }
+}
+
 /// A connection, and whether it wants to hear of rooms to come.
 #[derive(Debug, Clone)]
 pub(crate) struct Present {
@@ -134,6 +142,14 @@ impl People {
         }
     }
 
+    /// Whether a user is connected here whose stream was not followed up to `rev`.
+    pub(crate) fn is_behind(&self, user: &UserId, rev: Rev) -> bool {
+        let table = self.table();
+        table
+            .get(user)
+            .is_some_and(|person| person.doubted || person.head < Some(rev))
+    }
+
     /// The connections of a user.
     pub(crate) fn connections(&self, user: &UserId) -> Vec<Present> {
         self.table()
@@ -156,21 +172,31 @@ impl People {
             .collect()
     }
 
-    /// Every user, and up to where their stream was followed; from the beginning on, if
-    /// that is doubted.
-    pub(crate) fn heads(&self) -> Vec<(UserId, Rev)> {
+    /// Every user, and up to where their stream was followed; `None` if that is doubted.
+    /// Without those whose rooms are being read for the first time.
+    pub(crate) fn heads(&self) -> Vec<(UserId, Option<Rev>)> {
         let table = self.table();
-        table
+        let known = table
             .iter()
-            .filter_map(|(user, person)| {
-                let head = if person.doubted {
-                    Some(Rev::ZERO)
-                } else {
-                    person.head
-                };
-                Some((user.clone(), head?))
-            })
+            .filter(|(_, person)| person.doubted || person.head.is_some());
+        known
+            .map(|(user, person)| (user.clone(), person.head.filter(|_| !person.doubted)))
             .collect()
+    }
+
+    /// A user's stream ends before `head`, up to where it was followed: it is another one,
+    /// of somebody else under the same id, or of a database that was set back.
+    pub(crate) fn begin_anew(&self, user: &UserId, head: Rev) {
+        if let Some(person) = self.table().get_mut(user)
+            && person.head == Some(head)
+        {
+            person.forget();
+        }
+    }
+
+    /// All streams are of another life of the database.
+    pub(crate) fn forget(&self) {
+        self.table().values_mut().for_each(Person::forget);
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<UserId, Person>> {

@@ -1,5 +1,7 @@
 //! The ports to the database: [`Store`] is what delivery needs, [`Catalog`] what
-//! lists and questions need. A backend implements both; [`Backend`] is the pair.
+//! lists and questions need, [`Upkeep`] what keeping rooms for years needs. A backend
+//! implements all three; [`Backend`] is all of them. Searching is a
+//! [port of its own](crate::search).
 //!
 //! # Contract
 //! - **Atomic.** What [`Store::commit`] answered `Ok` is durable, all of it, before
@@ -29,6 +31,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     change::{Change, Committed, Rejection},
@@ -36,7 +39,7 @@ use crate::{
     id::{Incarnation, RoomId, UserId},
     message::Message,
     participant::Participant,
-    room::{Room, RoomState, Subject},
+    room::{Metadata, Room, RoomState, Subject},
     seq::{Rev, Seq},
     time::Timestamp,
 };
@@ -80,7 +83,9 @@ pub type Outcome = Result<Committed, Rejection>;
 pub struct ChangeSet {
     /// Messages whose newest change lies in the range, by `rev`.
     pub messages: Vec<Message>,
-    /// Participants whose newest change lies in the range, by `rev`, then user.
+    /// Participants whose newest change lies in the range, or whose newest change of
+    /// membership since the opening does (they may have moved a pointer after the
+    /// range, but who came must be told before what they said), by `rev`, then user.
     pub participants: Vec<Participant>,
     /// The room, if it itself changed in the range.
     pub room: Option<Room>,
@@ -88,6 +93,13 @@ pub struct ChangeSet {
     pub rev: Rev,
     /// Whether `rev` is the room's head.
     pub complete: bool,
+    /// Whether the asker must load the room anew: so much changed at once after the
+    /// `rev` from which they asked that it is not told piece by piece
+    /// ([`RoomChange::Reset`]). Then nothing else is told, `rev` is the head, and
+    /// `complete` holds. Never so for who asks from [`Rev::ZERO`], holding nothing; but
+    /// the next page may be a reset: who loads anew reads the room as it stands, and
+    /// goes on from the `rev` that is stated with it.
+    pub reset: bool,
 }
 
 impl ChangeSet {
@@ -100,7 +112,18 @@ impl ChangeSet {
     /// place, whoever heard all up to `after` knows that they moved: a message told
     /// as [sent](crate::message::MessageChange::Sent) moves its sender's pointers
     /// along if their `read_seq` stood directly before it.
-    pub fn into_events(self, after: Rev) -> Vec<RoomEvent> {
+    ///
+    /// A set that [resets](Self::reset) is one event of `room` at its head.
+    pub fn into_events(self, room: RoomId, after: Rev) -> Vec<RoomEvent> {
+        if self.reset {
+            let (rev, change) = (self.rev, RoomChange::Reset);
+            return vec![RoomEvent {
+                room,
+                rev,
+                after,
+                change,
+            }];
+        }
         let mut told: BTreeMap<Rev, (RoomId, RoomChange)> = BTreeMap::new();
         for message in self.messages {
             told.insert(
@@ -111,13 +134,22 @@ impl ChangeSet {
         if let Some(room) = self.room {
             told.insert(room.meta_rev, (room.id, RoomChange::Room(Box::new(room))));
         }
+        let end = self.rev;
+        // Of who moved a pointer after the range, the membership lies in it.
+        let place = |one: &Participant| {
+            if one.rev > end {
+                one.member_rev
+            } else {
+                one.rev
+            }
+        };
         let (mut shared, own): (Vec<_>, Vec<_>) = self
             .participants
             .into_iter()
             .filter(|participant| participant.rev > Rev::FIRST)
-            .partition(|participant| told.contains_key(&participant.rev));
+            .partition(|participant| told.contains_key(&place(participant)));
         for participant in own {
-            let (rev, room) = (participant.rev, participant.room);
+            let (rev, room) = (place(&participant), participant.room);
             told.insert(rev, (room, membership_or_receipt(participant, after)));
         }
         // Newcomers first, as each has a place; then by `rev`, so that nobody takes
@@ -244,8 +276,45 @@ pub struct RoomView {
     /// The active participants, by user id; empty in rooms that are not
     /// [small](Room::is_small).
     pub participants: Vec<Participant>,
-    /// The newest message.
+    /// The newest message that is kept and that they may see.
     pub last_message: Option<Message>,
+}
+
+impl RoomView {
+    /// What `me` may see of a room; `None` if nothing. Its messages begin and end with
+    /// what is [visible](Participant::visible) to them, and the newest message is shown
+    /// only if it is one of these. Of a room that they have left, `rev` is at most that
+    /// of their leaving, only those are shown of whose messages they could have seen any
+    /// and the other way round ([`Visible::meets`](crate::participant::Visible::meets)),
+    /// with pointers as far as they lie in what is visible, and nothing is unread. What
+    /// the room is called and its state are those of now.
+    pub fn of(
+        mut room: Room,
+        me: Participant,
+        mut unread: Unread,
+        mut participants: Vec<Participant>,
+        last_message: Option<Message>,
+    ) -> Option<Self> {
+        let visible = me.visible()?;
+        room.first_seq = room.first_seq.max(visible.from);
+        if let Some(to) = visible.to {
+            room.last_seq = room.last_seq.min(to);
+            room.rev = room.rev.min(me.member_rev);
+            unread = Unread::default();
+            participants.retain(|one| one.visible().is_some_and(|its| its.meets(visible)));
+            for one in &mut participants {
+                one.delivered_seq = one.delivered_seq.min(to);
+                one.read_seq = one.read_seq.min(to);
+            }
+        }
+        Some(Self {
+            room,
+            me,
+            unread,
+            participants,
+            last_message: last_message.filter(|last| visible.has(last.seq)),
+        })
+    }
 }
 
 /// Which of a user's rooms.
@@ -259,6 +328,9 @@ pub struct RoomQuery {
     pub state: Option<RoomState>,
     /// Only rooms with something unread.
     pub unread_only: bool,
+    /// Instead of the rooms in which they are active, those that they have left and
+    /// may still read (see [`Participant::visible`]). Nothing is unread in these.
+    pub left: bool,
     /// After this position of an earlier page.
     pub after: Option<RoomCursor>,
     /// How many at most, within [`ROOMS_PAGE`](crate::limits::ROOMS_PAGE).
@@ -280,7 +352,8 @@ pub struct RoomCursor {
 /// the contract.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Which life of the database this is. Constant while it is open.
+    /// Which life of the database this is: another one, when it was declared restored
+    /// from a backup, even while it is open. What was read in an earlier life is void.
     async fn incarnation(&self) -> Result<Incarnation, StoreError>;
 
     /// Applies the changes in one transaction, in order, and answers each.
@@ -317,7 +390,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What changed in a room after a `rev`: the range `(after, after + limit]`,
     /// clipped to the head, of at most [`CHANGES_PAGE`](crate::limits::CHANGES_PAGE)
     /// revisions. After the head it is empty, states the head, and is complete. An
-    /// unknown room answers as an empty one.
+    /// unknown room answers as an empty one. Messages before the room's
+    /// [`first_seq`](Room::first_seq) are not told; after a `rev` (but zero) before the
+    /// newest [reset](ChangeSet::reset), that is all that is told. Nobody who was erased
+    /// is among the participants.
     async fn changes(&self, room: RoomId, after: Rev, limit: u32) -> Result<ChangeSet, StoreError>;
 
     /// A page of at most [`HISTORY_PAGE`](crate::limits::HISTORY_PAGE) messages. An
@@ -355,7 +431,8 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// The room of a subject.
     async fn room_of(&self, subject: &Subject) -> Result<Option<Room>, StoreError>;
 
-    /// A page of the rooms in which the user is active, newest activity first.
+    /// A page of the rooms in which the user is active, or that they have
+    /// [left](RoomQuery::left), newest activity first. Each as by [`RoomView::of`].
     async fn rooms(&self, user: &UserId, query: &RoomQuery) -> Result<Vec<RoomView>, StoreError>;
 
     /// These rooms as the user sees them, those left out in which the user is not
@@ -397,10 +474,161 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError>;
 }
 
-/// A whole database: a [`Store`] and a [`Catalog`] of the same data.
-pub trait Backend: Store + Catalog {}
+/// What a message said before it was edited or deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it from their rows")]
+pub struct Edition {
+    /// The change by which the message said this.
+    pub rev: Rev,
+    /// What it said.
+    pub body: String,
+    /// The sender's data with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// From when on it said so: when it was sent, or last edited.
+    pub written_at: Timestamp,
+    /// Until when: when it was edited or deleted.
+    pub replaced_at: Timestamp,
+}
 
-impl<T: Store + Catalog + ?Sized> Backend for T {}
+/// A room whose oldest messages have passed their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it from their rows")]
+pub struct Aged {
+    /// Which room.
+    pub room: RoomId,
+    /// The first message to be kept: those before it were all sent before the horizon,
+    /// it itself was not, or is not known to have been. For
+    /// [`Change::Retain`](crate::change::Change::Retain).
+    pub keep_from: Seq,
+}
+
+/// What one call of [`Upkeep::tidy`] did.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it")]
+pub struct Tidied {
+    /// For who listens to the rooms.
+    pub events: Vec<RoomEvent>,
+    /// Whether there is more to do now.
+    pub more: bool,
+}
+
+/// One thing that is known of a person, as it is handed out to them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an export must say how each is written"
+)]
+pub enum Exported {
+    /// The person.
+    Person {
+        /// The host's id.
+        id: UserId,
+        /// What they are called.
+        name: Option<String>,
+        /// When they were last online.
+        last_seen_at: Option<Timestamp>,
+    },
+    /// A room in which they are or were, and as what.
+    Room {
+        /// The room's id.
+        id: RoomId,
+        /// What it is about.
+        subject: Option<Subject>,
+        /// What it is called.
+        title: Option<String>,
+        /// Their own row.
+        participant: Box<Participant>,
+    },
+    /// A message of theirs that is still kept, with its `client_id`.
+    Message(Box<Message>),
+    /// What a message of theirs said before.
+    Edition {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        seq: Seq,
+        /// What.
+        #[serde(flatten)]
+        edition: Edition,
+    },
+}
+
+/// A position in an [export](Upkeep::export).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores read and build it")]
+pub struct ExportCursor {
+    /// The room at which the page ended.
+    pub room: RoomId,
+    /// Up to which message of it was looked at.
+    pub seq: Seq,
+}
+
+/// A part of an export.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it")]
+pub struct ExportPage {
+    /// What was found; maybe nothing, though there is more.
+    pub items: Vec<Exported>,
+    /// Where to go on; `None`: this was all.
+    pub next: Option<ExportCursor>,
+}
+
+/// What keeping rooms for years needs of a database. See the [module](self) for the
+/// contract.
+#[async_trait]
+pub trait Upkeep: Send + Sync + std::fmt::Debug {
+    /// What a message said before, by `rev`, after a `rev`, at most
+    /// [`EDITIONS_PAGE`](crate::limits::EDITIONS_PAGE). Nothing, of a message that is
+    /// unknown or no longer kept.
+    async fn editions(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        after: Rev,
+        limit: u32,
+    ) -> Result<Vec<Edition>, StoreError>;
+
+    /// Rooms, by id, after one, whose first kept message was sent before `horizon`, at
+    /// most `limit` (1 to [`ROOMS_PAGE`](crate::limits::ROOMS_PAGE)). Clocks step: the
+    /// messages are looked at in the order of `seq`, up to the first one that was not
+    /// sent before; a bounded number of them, so that a room may have to be asked for
+    /// again.
+    async fn aged(
+        &self,
+        horizon: Timestamp,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Aged>, StoreError>;
+
+    /// Does a bounded part of what [`Change::Retain`] and [`Change::Erase`] left to be
+    /// done, in one transaction: what is left survives a crash, and several servers may
+    /// call this at once, who then do it once in all. Of a person who was erased, one
+    /// room at a time: the messages become what their [`Legacy`](crate::change::Legacy)
+    /// says, without a `rev` each; the participant's row is gone; and one `rev` of the
+    /// room, which is also its [`meta_rev`](Room::meta_rev), says [`RoomChange::Reset`].
+    /// So it is, too, in the rooms in which they were no longer active. Of many messages
+    /// a call deals with [`TIDY_MESSAGES`](crate::limits::TIDY_MESSAGES) at most; the
+    /// `rev` comes with the last of them.
+    async fn tidy(&self, now: Timestamp) -> Result<Tidied, StoreError>;
+
+    /// Everything that is known of a person, part by part: first themselves, then room
+    /// by room (by id, those that they left or were removed from included), in each the
+    /// room, then their own messages that are kept by `seq`, each followed by what it
+    /// said before. `None` for somebody unknown. Who goes on from a room that they are
+    /// not known in goes on with the next.
+    async fn export(
+        &self,
+        user: &UserId,
+        after: Option<ExportCursor>,
+    ) -> Result<Option<ExportPage>, StoreError>;
+}
+
+/// A whole database: a [`Store`], a [`Catalog`] and an [`Upkeep`] of the same data.
+pub trait Backend: Store + Catalog + Upkeep {}
+
+impl<T: Store + Catalog + Upkeep + ?Sized> Backend for T {}
 
 /// A shared backend.
 pub type SharedBackend = Arc<dyn Backend>;

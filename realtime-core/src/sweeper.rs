@@ -23,6 +23,20 @@ use crate::{
     store::StoreError,
 };
 
+/// What is said of a user's stream.
+#[derive(Debug)]
+pub(crate) enum UserHint {
+    /// It went on by this change.
+    Changed(UserEvent),
+    /// It has come to `rev`. The store is asked: who says so may be wrong.
+    Head {
+        /// Whose stream.
+        user: UserId,
+        /// How far it is.
+        rev: Rev,
+    },
+}
+
 /// User changes that wait to be followed; what does not fit is found by the sweep.
 const USER_CHANGES: usize = 4_096;
 /// The pause between two sweeps at least, whatever is configured: a sweep without one
@@ -40,8 +54,8 @@ pub(crate) struct Sweeper {
     left: Mutex<HashSet<UserId>>,
     /// Subscribing (shared) must not overtake unsubscribing (alone) of the same user.
     broker_order: tokio::sync::RwLock<()>,
-    user_changes: mpsc::Sender<UserEvent>,
-    receiver: tokio::sync::Mutex<mpsc::Receiver<UserEvent>>,
+    user_changes: mpsc::Sender<UserHint>,
+    receiver: tokio::sync::Mutex<mpsc::Receiver<UserHint>>,
 }
 
 impl Default for Sweeper {
@@ -80,12 +94,12 @@ impl Sweeper {
     }
 
     /// Where to put users whose rooms changed.
-    pub(crate) fn user_changes(&self) -> mpsc::Sender<UserEvent> {
+    pub(crate) fn user_changes(&self) -> mpsc::Sender<UserHint> {
         self.user_changes.clone()
     }
 
     /// The users whose rooms changed; for one task at a time.
-    pub(crate) async fn take_user_changes(&self) -> MutexGuard<'_, mpsc::Receiver<UserEvent>> {
+    pub(crate) async fn take_user_changes(&self) -> MutexGuard<'_, mpsc::Receiver<UserHint>> {
         self.receiver.lock().await
     }
 
@@ -105,7 +119,7 @@ impl Sweeper {
 
 /// A span, shortened by up to a fifth at random, so that many servers do not ask the
 /// store in the same moment.
-fn jittered(span: Duration) -> Duration {
+pub(crate) fn jittered(span: Duration) -> Duration {
     // A hasher's seed is all the randomness that this needs.
     let random = RandomState::new().hash_one(0_u8) % 1_000;
     let share = span.saturating_mul(u32::try_from(random).unwrap_or(0)) / 5_000;
@@ -164,12 +178,18 @@ impl Realtime {
 
     async fn sweep(&self) -> Result<(), StoreError> {
         let inner = self.inner();
+        let life = inner.backend.incarnation().await?;
+        if life != inner.incarnation() {
+            self.start_afresh(life).await;
+        }
         for rooms in inner.hub.heads().chunks(TOPICS_BATCH) {
             let topics: Vec<Topic> = rooms.iter().map(|(room, _)| Topic::Room(*room)).collect();
             let heads = inner.backend.heads(&topics).await?;
             for ((room, head), stored) in rooms.iter().zip(heads) {
                 if stored > *head {
                     inner.hub.doubt(*room, stored);
+                } else if stored < *head {
+                    self.set_back(*room, *head, stored);
                 }
             }
         }
@@ -195,13 +215,17 @@ impl Realtime {
         for users in inner.people.heads().chunks(TOPICS_BATCH) {
             let topics: Vec<Topic> = users
                 .iter()
-                .map(|(user, _): &(UserId, Rev)| Topic::User(user.clone()))
+                .map(|(user, _)| Topic::User(user.clone()))
                 .collect();
             let heads = inner.backend.heads(&topics).await?;
             for ((user, head), stored) in users.iter().zip(heads) {
-                if stored > *head {
-                    self.compare_or_doubt(user).await?;
+                if *head == Some(stored) {
+                    continue;
                 }
+                if let Some(head) = head.filter(|head| *head > stored) {
+                    inner.people.begin_anew(user, head);
+                }
+                self.compare_or_doubt(user).await?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ mod common;
 use common::{Client, group, room, server, store, user, wide};
 use realtime_core::{
     Limits,
-    change::{Actor, Draft, NewParticipant, RoomAction},
+    change::{Actor, Draft, History, NewParticipant, RoomAction},
     id::ClientId,
     message::{Body, MessageKind},
     participant::Role,
@@ -191,7 +191,7 @@ async fn who_is_taken_out_hears_so_and_then_nothing_more() {
     let room = room(&server, &["ann", "ben", "cat"]).await;
     let mut ann = Client::of(&server, "ann").await;
     let mut ben = Client::of(&server, "ben").await;
-    server.remove(room, &user("ben")).await.unwrap();
+    server.remove(room, &user("ben"), false).await.unwrap();
     assert_eq!(
         ben.hear_push("unsubscribed").await,
         json!({"room": room, "code": "not_found"})
@@ -233,7 +233,7 @@ async fn who_is_put_into_a_room_later_follows_it_from_there() {
         role: Role::Observer,
         name: Some("Cat".into()),
     };
-    server.admit(room, cat_in).await.unwrap();
+    server.admit(room, cat_in, History::All).await.unwrap();
     let told = cat.hear_push("room").await;
     assert_eq!(
         (told["me"]["role"].as_str(), told["rev"].as_u64()),

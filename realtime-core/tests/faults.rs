@@ -8,10 +8,11 @@ mod common;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use common::{Client, room, store, wide};
+use common::{Client, member, room, store, wide};
 use proptest::prelude::*;
 use realtime_core::{
     Limits, Realtime,
+    change::History,
     conformance::faulty::{FaultPlan, FaultyBroker},
     id::RoomId,
     memory::MemoryBroker,
@@ -20,6 +21,9 @@ use realtime_core::{
 use serde_json::{Value, json};
 
 const SERVERS: usize = 3;
+const READERS: usize = 4;
+/// Messages that were said before the last reader came, who sees none of them.
+const BEFORE: u64 = 12;
 
 struct Cluster {
     servers: Vec<Realtime>,
@@ -72,6 +76,8 @@ struct Reader {
     room: RoomId,
     held: u64,
     seen: BTreeSet<u64>,
+    /// The first message that they may see.
+    from: u64,
 }
 
 impl Reader {
@@ -82,6 +88,16 @@ impl Reader {
             room,
             held: 1,
             seen: BTreeSet::new(),
+            from: 1,
+        }
+    }
+
+    /// Somebody who came when the room was at `rev`, and sees what was said after `seq`.
+    fn newcomer(name: &'static str, room: RoomId, rev: u64, seq: u64) -> Self {
+        Self {
+            held: rev,
+            from: seq + 1,
+            ..Self::new(name, room)
         }
     }
 
@@ -100,6 +116,8 @@ impl Reader {
             };
             assert_ne!(word, "reset");
             if ["message", "receipt", "participant", "room"].contains(&word.as_str()) {
+                let seq = push["seq"].as_u64().unwrap_or(u64::MAX);
+                assert!(seq >= self.from, "{} is told of message {seq}", self.name);
                 take(push, &mut self.held, &mut self.seen);
             }
         }
@@ -136,8 +154,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..SERVERS).prop_map(|server| Step::Send { server }),
         2 => (0..SERVERS, 1_u64..40).prop_map(|(server, seq)| Step::Edit { server, seq }),
         2 => (0..SERVERS).prop_map(|server| Step::Mark { server }),
-        4 => (0..3_usize).prop_map(|reader| Step::Read { reader }),
-        1 => (0..3_usize, 0..SERVERS).prop_map(|(reader, server)| Step::Reconnect { reader, server }),
+        4 => (0..READERS).prop_map(|reader| Step::Read { reader }),
+        1 => (0..READERS, 0..SERVERS).prop_map(|(reader, server)| Step::Reconnect { reader, server }),
         3 => (1_u64..400).prop_map(|millis| Step::Wait { millis }),
     ]
 }
@@ -166,7 +184,14 @@ impl World {
             .into_iter()
             .map(|name| Reader::new(name, room))
             .collect();
-        for (reader, server) in readers.iter_mut().zip(&cluster.servers) {
+        for n in 1..=BEFORE {
+            writers[0].send(room, &format!("c{n}"), "before").await;
+        }
+        let eve = member("eve");
+        let came = cluster.servers[0].admit(room, eve, History::FromNow).await;
+        let rev = came.unwrap().1.get();
+        readers.push(Reader::newcomer("eve", room, rev, BEFORE));
+        for (reader, server) in readers.iter_mut().zip(cluster.servers.iter().cycle()) {
             reader.connect(server).await;
         }
         Self {
@@ -174,7 +199,7 @@ impl World {
             room,
             writers,
             readers,
-            sent: 0,
+            sent: BEFORE,
         }
     }
 
@@ -222,7 +247,13 @@ impl World {
         for _ in 0..200 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             self.readers.iter_mut().for_each(Reader::read);
-            if self.readers.iter().all(|reader| reader.held == head) {
+            let sent = self.sent;
+            // What is not for a newcomer may be the newest.
+            let all = |reader: &Reader| {
+                let hers = reader.from > sent || reader.seen.contains(&sent);
+                reader.held == head || reader.from > 1 && hers
+            };
+            if self.readers.iter().all(all) {
                 return head;
             }
         }
@@ -239,7 +270,7 @@ async fn run(plan: FaultPlan, seed: u64, steps: Vec<Step>) -> u64 {
     // No calm: delivery goes on while the broker misbehaves.
     world.converge().await;
     for reader in &world.readers {
-        let all: BTreeSet<u64> = (1..=world.sent).collect();
+        let all: BTreeSet<u64> = (reader.from..=world.sent).collect();
         assert_eq!(reader.seen, all, "{} saw every message", reader.name);
     }
     world.cluster.injected()

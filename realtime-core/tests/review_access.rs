@@ -16,6 +16,7 @@ use common::{Client, member, room, server, store, user, wide};
 use gate::Gate;
 use realtime_core::{
     Limits, Opening, Realtime, Scope,
+    change::History,
     id::{RoomId, SessionId, UserId},
     memory::MemoryPresence,
     ports::{PortError, Presence},
@@ -60,7 +61,7 @@ async fn who_is_removed_while_subscribing_hears_no_more() {
     let subscribe = json!({"id": 9, "subscribe": {"rooms": [{"room": room}]}}).to_string();
     tokio::join!(ann.connection.receive(&subscribe), async {
         gate.held().await;
-        server.remove(room, &user("ann")).await.unwrap();
+        server.remove(room, &user("ann"), false).await.unwrap();
         gate.release();
     });
     tokio::time::sleep(MOMENT).await;
@@ -83,8 +84,11 @@ async fn who_is_removed_and_put_back_while_subscribing_stays() {
     let subscribe = json!({"id": 9, "subscribe": {"rooms": [{"room": room}]}}).to_string();
     tokio::join!(ann.connection.receive(&subscribe), async {
         gate.held().await;
-        server.remove(room, &user("ann")).await.unwrap();
-        server.admit(room, member("ann")).await.unwrap();
+        server.remove(room, &user("ann"), false).await.unwrap();
+        server
+            .admit(room, member("ann"), History::All)
+            .await
+            .unwrap();
         gate.release();
     });
     says(&server, "ben", room, "welcome").await;
@@ -109,7 +113,7 @@ async fn who_was_removed_on_another_server_is_not_told_the_rest_by_a_catch_up() 
     let subscribe = subscribe.to_string();
     tokio::join!(ann.connection.receive(&subscribe), async {
         gate.held().await;
-        there.remove(room, &user("ann")).await.unwrap();
+        there.remove(room, &user("ann"), false).await.unwrap();
         says(&there, "ben", room, "secret").await;
         gate.release();
     });
@@ -127,7 +131,7 @@ async fn a_room_whose_last_listener_was_removed_is_forgotten() {
     let ann = Client::connect(&server, "ann", listed).await;
     tokio::time::sleep(SWEEPS).await;
     assert_eq!(server.metrics().topics.get(), 1);
-    server.remove(room, &user("ann")).await.unwrap();
+    server.remove(room, &user("ann"), false).await.unwrap();
     tokio::time::sleep(SWEEPS).await;
     assert_eq!(server.metrics().topics.get(), 0);
     drop(ann);
@@ -140,7 +144,10 @@ async fn who_goes_while_being_introduced_leaves_nothing_behind() {
     let room = room(&server, &["ben"]).await;
     let ann = Client::of(&server, "ann").await;
     gate.hold_next_views();
-    server.admit(room, member("ann")).await.unwrap();
+    server
+        .admit(room, member("ann"), History::All)
+        .await
+        .unwrap();
     gate.held().await;
     ann.connection.finish(true).await;
     gate.release();
@@ -156,7 +163,10 @@ async fn a_room_that_could_not_be_introduced_is_introduced_by_the_sweep() {
     let room = room(&server, &["ben"]).await;
     let mut ann = Client::of(&server, "ann").await;
     gate.failing_views.store(1, Ordering::SeqCst);
-    server.admit(room, member("ann")).await.unwrap();
+    server
+        .admit(room, member("ann"), History::All)
+        .await
+        .unwrap();
     tokio::time::sleep(SWEEPS).await;
     assert!(has_push(&ann.waiting(), "room"));
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Client, room, server, store, user, wide};
+use common::{Client, close_code, room, server, store, user, wide};
 use realtime_core::{
     Connection, Limits, Opening, Realtime, Scope,
     ports::{AuthError, Authenticator, Identity},
@@ -29,17 +29,6 @@ async fn pass(connection: &Connection, span: Duration) {
         }
     }
     tokio::time::sleep_until(end).await;
-}
-
-async fn close_code(connection: &Connection) -> u16 {
-    loop {
-        let mut lines = Vec::new();
-        if let Some(code) =
-            std::future::poll_fn(|cx| connection.poll_lines(cx, 1_000, &mut lines)).await
-        {
-            return code.number();
-        }
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,8 @@ const READ_AFTER_MS = 1_000; // a message this long on a focused screen counts a
 const DELIVERED_AFTER_MS = 200; // one receipt for a burst of messages
 const TYPING_EVERY_MS = 3_000;
 const TYPING_SHOWN_MS = 6_000;
+const LEFT_ROOMS = 20; // of the rooms that we have left, the newest
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const NO_ACCESS = ["not_found", "forbidden", "bad_request"];
 
 const rooms = new Map(); // id → Room
@@ -27,6 +29,8 @@ let entered = null; // the open room, once it is known
 let divideAfter = null; // the unread divider stands behind this `seq` until the room is left
 let newer = 0; // messages that came while the reader was further up
 let refused = false; // the room of the link is not ours
+let clockAhead = 0; // ms that the server's clock is ahead of ours
+let lockTimer; // until the next room locks by itself
 
 // ---- from the server ---------------------------------------------------------------------------
 
@@ -37,23 +41,27 @@ function greeting() {
 
 function welcomed(answer) {
   me = answer.user?.id ?? answer.user;
+  clockAhead = Date.parse(answer.server_time) - Date.now() || 0;
   if (incarnation !== answer.incarnation) rooms.clear(); // another history: what we hold means nothing in it
   incarnation = answer.incarnation;
   const listed = new Set(answer.rooms.map((room) => room.id));
-  for (const id of rooms.keys()) if (!listed.has(id) && id !== current) rooms.delete(id);
+  for (const [id, room] of rooms) if (!listed.has(id) && id !== current && room.closed !== "left") rooms.delete(id);
   answer.rooms.forEach(known);
   outbox.identify(me);
   outbox.flush();
   if (current && !listed.has(current)) join(current);
   askPresence();
+  left(`rooms?membership=left&limit=${LEFT_ROOMS}`);
   enter();
 }
+
+const serverTime = () => Date.now() + clockAhead;
 
 /** Takes a room summary, of a room we know or a new one. */
 function known(summary) {
   const held = rooms.get(summary.id);
   if (held) held.adopt(summary);
-  const room = held ?? new Room(summary, me);
+  const room = held ?? new Room(summary, me, serverTime);
   rooms.set(room.id, room);
   room.acknowledged = room.deliveredSeq;
   acknowledge(room);
@@ -74,10 +82,24 @@ async function join(id) {
   enter();
 }
 
+// We are not in this room: we may have left it and read on, or it is not ours at all.
 function leftOut(id, code) {
   const room = rooms.get(id);
-  if (room) room.closed = code;
+  if (room) room.closed = room.closed === "left" ? "left" : code;
   else if (id === current) refused = true;
+  left(`rooms/${id}`);
+}
+
+// Rooms that we have left are in no list of the socket's; only REST tells of them.
+async function left(path) {
+  const headers = { authorization: `Bearer ${link.token}` };
+  const answer = await fetch(`/api/v1/${path}`, { headers }).catch(() => null);
+  if (!answer?.ok) return;
+  const told = await answer.json();
+  const gone = (told.rooms ?? [told]).filter((room) => room.me?.state === "left");
+  gone.forEach(known);
+  if (gone.some((room) => room.id === current)) refused = false;
+  enter();
 }
 
 async function askPresence() {
@@ -129,7 +151,7 @@ function arrived(room, message) {
   if (room.id !== current || view.atEnd) room.trim();
   typed(room.id, message.sender.id, false);
   if (message.change !== "sent" || message.sender.id === me) return;
-  const name = message.sender.name || (message.kind === "system" ? "" : room.nameOf(message.sender.id));
+  const name = message.kind === "system" ? "" : room.authorOf(message);
   const words = [name, message.body].filter(Boolean).join(": ");
   view.announce(room.id === current ? words : `New message: ${room.name}`, true);
   if (room.id === current && !view.atEnd) newer += 1;
@@ -148,6 +170,10 @@ async function catchUp(room) {
     for (let hole = true; hole; ) {
       const before = room.rev;
       const answer = await connection.request("changes", { room: room.id, after_rev: before, limit: CHANGES });
+      if (answer.reset) {
+        reload(room, answer.rev);
+        break;
+      }
       hole = room.catchUp(answer) || !answer.complete;
       settle(answer.messages);
       if (hole && room.rev === before) throw new Error("no progress");
@@ -162,9 +188,11 @@ async function catchUp(room) {
 
 // ---- loading -----------------------------------------------------------------------------------
 
+// Everything anew: the messages, and by its summary who is in the room.
 function reload(room, rev) {
   room.reset(rev);
   load(room);
+  join(room.id);
 }
 
 /** Loads the newest page, or with `before` the one before it. */
@@ -194,7 +222,7 @@ function earlier() {
 // ---- receipts, typing, presence ----------------------------------------------------------------
 
 function acknowledge(room) {
-  if (room.role === "observer" || room.acknowledging) return;
+  if (room.role === "observer" || room.acknowledging || room.closed) return;
   if (room.lastSeq <= room.acknowledged || room.lastMessage?.sender.id === me) return;
   room.acknowledging = setTimeout(() => {
     room.acknowledging = null;
@@ -222,7 +250,7 @@ function looked() {
 
 function attentive() {
   const looking = document.visibilityState === "visible" && document.hasFocus();
-  return looking && entered && connection.online && entered.role !== "observer";
+  return looking && entered && !entered.closed && connection.online && entered.role !== "observer";
 }
 
 async function read(room, seq) {
@@ -344,7 +372,8 @@ function render() {
 
 function draw() {
   drawing = false;
-  const listed = [...rooms.values()].filter((room) => !room.closed || room.id === current);
+  awaitLocks();
+  const listed = [...rooms.values()].filter((room) => !room.closed || room.closed === "left" || room.id === current);
   const newest = (room) => room.lastMessage?.sent_at ?? "";
   listed.sort((a, b) => newest(b).localeCompare(newest(a)));
   view.rooms(listed.map(listRow), current, listNotice(listed));
@@ -354,6 +383,19 @@ function draw() {
   const unread = listed.reduce((sum, { unread }) => sum + unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${room?.name ?? "Conversations"}`;
   if (room) drawRoom(room);
+}
+
+// No push tells that a lock's time has come.
+function awaitLocks() {
+  clearTimeout(lockTimer);
+  const waits = [...rooms.values()].filter((room) => room.open && room.locksAt).map((room) => room.locksAt - serverTime());
+  if (waits.length) lockTimer = setTimeout(locked, Math.min(...waits, LONGEST_TIMER_MS));
+}
+
+function locked() {
+  const room = rooms.get(current);
+  if (room && !room.open) view.announce(closedText(room));
+  draw();
 }
 
 function drawRoom(room) {
@@ -370,14 +412,16 @@ const presenceOf = (room) => (room.others.length === 1 ? presence.get(room.other
 
 function roomLine(room) {
   const people = room.kind === "group" ? `${room.people} people` : presenceWords(presenceOf(room));
-  return [people, room.title].filter((words) => words && words !== room.name).join(" · ");
+  const closes = room.mayWrite && room.locksAt ? `Closes ${briefTime(room.locksAt)}` : "";
+  return [closes, people, room.title].filter((words) => words && words !== room.name).join(" · ");
 }
 
 function listRow(room) {
   const { id, name, title, unread, lastMessage: last } = room;
   const text = last?.deleted_at ? "Message deleted" : (last?.body ?? "No messages yet");
   const mine = last?.sender.id === me;
-  const author = mine ? "You: " : room.kind === "group" && last?.sender.name ? `${last.sender.name}: ` : "";
+  const named = room.kind === "group" && last && last.kind !== "system";
+  const author = mine ? "You: " : named ? `${room.authorOf(last)}: ` : "";
   const time = last && { at: last.sent_at, when: briefTime(last.sent_at) };
   return { key: id, name, title, unread, preview: author + text, presence: presenceOf(room), ...time };
 }
@@ -400,8 +444,9 @@ function logNotice(room, waiting) {
 }
 
 function closedText(room) {
+  if (room.closed === "left") return "You have left this conversation. You can still read what was said until then.";
   if (room.closed) return "You are no longer part of this conversation.";
-  if (room.state !== "open") return "This conversation is closed. You can still read it.";
+  if (!room.open) return "This conversation is closed. You can still read it.";
   return room.mayWrite ? null : "You can read this conversation, but not write in it.";
 }
 

@@ -16,9 +16,11 @@ export class Room {
   #early = []; // pushes that came before the ones they follow
   #summaryUnread = 0;
 
-  constructor(summary, me) {
+  /** `now` tells the server's time, in milliseconds. */
+  constructor(summary, me, now) {
     this.id = summary.id;
     this.me = me;
+    this.now = now;
     this.rev = summary.rev;
     this.adopt(summary);
   }
@@ -29,10 +31,12 @@ export class Room {
     this.kind = summary.kind;
     this.title = summary.title;
     this.state = summary.state;
+    this.locksAt = summary.locks_at ? Date.parse(summary.locks_at) : null;
     this.lastSeq = Math.max(this.lastSeq ?? 0, summary.last_seq ?? 0);
     this.people = summary.participant_count ?? summary.participants?.length ?? this.people;
     this.role = summary.me?.role ?? this.role;
-    this.closed = null;
+    this.visibleFrom = summary.me?.visible_from_seq ?? this.visibleFrom ?? 1;
+    this.closed = summary.me?.state ?? null; // only told to who is not in any more
     if (summary.unread) this.#summaryUnread = summary.unread.count;
     if (summary.last_message) this.#keepNewest(summary.last_message);
     for (const participant of summary.participants ?? []) this.#participant(participant);
@@ -75,9 +79,13 @@ export class Room {
     this.loaded = true;
   }
 
-  /** Forgets the messages: too much has changed since `rev`. */
+  /** Forgets everything that was told piece by piece: too much has changed since `rev`. */
   reset(rev) {
+    const own = this.participants.get(this.me);
     this.messages.clear();
+    this.participants.clear();
+    if (own) this.participants.set(this.me, own);
+    this.lastMessage = null;
     this.#early = [];
     this.rev = rev ?? this.rev;
     this.loaded = false;
@@ -125,8 +133,18 @@ export class Room {
     return message.kind !== "system" && message.sender.id !== this.me && !message.deleted_at;
   }
 
+  /** Whether participants can write: a lock needs no push when its time comes. */
+  get open() {
+    return this.state === "open" && !(this.locksAt !== null && this.locksAt <= this.now());
+  }
+
   get mayWrite() {
-    return !this.closed && this.state === "open" && this.role !== "observer";
+    return !this.closed && this.open && this.role !== "observer";
+  }
+
+  /** What the sender of a message is called. */
+  authorOf({ sender }) {
+    return sender.type === "erased" ? "Deleted user" : sender.name || this.nameOf(sender.id);
   }
 
   nameOf(user) {

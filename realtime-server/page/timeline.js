@@ -78,6 +78,9 @@ export function timeline(room, waiting, divideAfter) {
     rows.push(row);
     previous = null;
   };
+  if (room.loaded && !room.hasOlder && room.visibleFrom > 1 && !room.closed) {
+    rows.push({ type: "note", key: "joined", text: "You joined here. What was said before is not shown to you." });
+  }
   for (const item of [...room.ordered.map((m) => stored(room, m)), ...waiting.map(pending)]) {
     const label = dayOf(item.at);
     if (label !== day) startNew({ type: "day", key: `day ${item.key}`, text: label });
@@ -110,8 +113,8 @@ function stored(room, message) {
     seq,
     at,
     mine,
-    author: mine ? null : sender.id,
-    name: mine ? "You" : sender.name || room.nameOf(sender.id),
+    author: mine ? null : (sender.id ?? sender.type),
+    name: mine ? "You" : room.authorOf(message),
     text: message.deleted_at ? "This message was deleted" : (body ?? ""),
     deleted: Boolean(message.deleted_at),
     edited: Boolean(message.edited_at),

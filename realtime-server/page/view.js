@@ -253,6 +253,7 @@ export class View {
     target.className = ["row", row.type, ...flags, row.status ?? ""].join(" ");
     target.dataset.seq = row.seq ?? "";
     if (row.type === "day" || row.type === "new") return target.replaceChildren(element("h2", {}, row.text));
+    if (row.type === "note") return target.replaceChildren(element("p", {}, row.text));
     target.tabIndex = -1;
     target.setAttribute("role", "article");
     const time = element("time", { dateTime: row.at, title: exactTime(row.at) }, timeOf(row.at));

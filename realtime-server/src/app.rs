@@ -1,16 +1,20 @@
 //! What all requests share.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use hyper::{Request, body::Incoming};
 use realtime_core::{Limits, Realtime, ports::Authenticator};
+use realtime_store_sea::Durability;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
     config::Config,
-    http::{Response, router},
+    http::{Exports, Response, router},
     ws::{Origins, Settings},
 };
 
@@ -26,6 +30,8 @@ struct Inner {
     origins: Origins,
     socket_settings: Arc<Settings>,
     admission: Admission,
+    exports: Exports,
+    durability: OnceLock<Durability>,
     requests: TaskTracker,
     sockets: TaskTracker,
     stopping: CancellationToken,
@@ -57,6 +63,8 @@ impl App {
             origins: Origins::new(&server.allowed_origins),
             socket_settings: Arc::new(Settings::new(realtime.limits())),
             admission: Admission::new(server.connections, server.connections_per_ip),
+            exports: Exports::default(),
+            durability: OnceLock::new(),
             requests: TaskTracker::new(),
             sockets: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -98,12 +106,27 @@ impl App {
             presence_grace: hub.presence_grace,
             typing_ttl: hub.typing_ttl,
             commit_timeout: Limits::default().commit_timeout,
+            edit_window: limits.edit_window,
+            delete_window: limits.delete_window,
+            retention: limits.retention,
         }
     }
 
     /// The core.
     pub fn realtime(&self) -> &Realtime {
         &self.0.realtime
+    }
+
+    /// Lets the metrics and `/readyz` tell how durable an answer is: to be said once, by
+    /// who knows the store, see [`SeaStore::durability`](realtime_store_sea::SeaStore::durability).
+    /// Otherwise nothing is told of it.
+    pub fn tell_durability(&self, durability: Durability) {
+        // What is said later is not another truth.
+        let _ = self.0.durability.set(durability);
+    }
+
+    pub(crate) fn durability(&self) -> Option<&Durability> {
+        self.0.durability.get()
     }
 
     /// Who checks tokens.
@@ -131,6 +154,10 @@ impl App {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.0.exports
     }
 
     /// Requests being answered; streams that follow an answer do not count.

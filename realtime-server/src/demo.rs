@@ -23,7 +23,7 @@ use crate::{
     App, Server, ServerError,
     auth::{JwtAuthenticator, KeyError, MintError, MintRequest, Secret, mint},
     config::Config,
-    http::{Event, apply_event},
+    http::{Event, Outcome, apply_event},
 };
 
 /// How long the links work: a day of looking.
@@ -121,6 +121,7 @@ impl Demo {
         config.auth.secret = Some(secret.clone());
         let realtime = Realtime::builder(store.clone())
             .limits(App::limits_of(&config))
+            .search(store.clone())
             .start()
             .await?;
         let server = bind(&mut config, &realtime, options.listen)?;
@@ -223,8 +224,10 @@ async fn accept_job(realtime: &Realtime, config: &Config) -> Result<RoomId, Demo
     let event: Event =
         serde_json::from_value(event).map_err(|error| DemoError::Job(error.to_string()))?;
     let applied = apply_event(realtime, &config.events, event).await;
-    let applied = applied.map_err(|problem| DemoError::Job(problem.to_string()))?;
-    Ok(applied.room.id)
+    match applied.map_err(|problem| DemoError::Job(problem.to_string()))? {
+        Outcome::Applied(applied) => Ok(applied.room.id),
+        Outcome::Erased { .. } => Err(DemoError::Job("it is somebody's end".to_owned())),
+    }
 }
 
 /// The address under which this machine itself reaches a listener.

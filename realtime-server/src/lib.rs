@@ -9,6 +9,7 @@ mod app;
 pub mod auth;
 pub mod config;
 pub mod demo;
+pub mod durability;
 pub mod http;
 mod identity;
 mod server;

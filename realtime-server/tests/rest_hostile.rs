@@ -18,10 +18,10 @@ use realtime_core::{
 use realtime_server::App;
 use realtime_store_sea::{SeaOptions, SeaStore};
 use serde_json::json;
-use support::{http::Reply, start, start_over, token};
+use support::{Running, http::Reply, start, start_over, token};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -396,6 +396,106 @@ async fn without_its_store_a_server_says_so_and_no_more() {
         assert!(!reply.header("retry-after").is_empty());
         tells_no_insides(&reply);
     }
+}
+
+/// Messages that are more than sockets hold.
+const MANY: usize = 1_500;
+
+/// Asks for an export and takes no more than its head.
+async fn begin_export(server: &Running, user: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let request = format!(
+        "GET /api/v1/export HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        token(user),
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    stream
+}
+
+/// Reads on until a word comes.
+async fn read_until(stream: &mut TcpStream, word: &str) -> String {
+    let mut text = String::new();
+    let mut buffer = vec![0; 65_536];
+    while !text.contains(word) {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert_ne!(read, 0, "it ended without {word}");
+        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        // The end of it is enough.
+        let from = text.len().saturating_sub(200_000);
+        text.drain(..from);
+    }
+    text
+}
+
+/// A user of many long messages.
+async fn wordy(server: &Running) {
+    let (ann, room) = (server.user("ann"), server.room(&["ann"]).await);
+    let path = format!("rooms/{room}/messages");
+    let body = "y".repeat(8_000);
+    for part in (0..MANY).collect::<Vec<_>>().chunks(100) {
+        let sends = part.iter().map(|n| {
+            let message = json!({"client_id": format!("c-{n}"), "body": body});
+            ann.post(&path, message)
+        });
+        for sent in futures::future::join_all(sends).await {
+            sent.ok(201);
+        }
+    }
+}
+
+const WORDY: [(&str, &str); 3] = [
+    ("LIMITS__MESSAGES_PER_SECOND", "100000"),
+    ("LIMITS__MESSAGE_BURST", "100000"),
+    ("SERVER__STALL_TIMEOUT", "300s"),
+];
+
+#[tokio::test]
+async fn an_export_waits_for_its_reader_and_is_one_at_a_time() {
+    let server = start(&WORDY).await;
+    wordy(&server).await;
+    let mut stream = begin_export(&server, "ann").await;
+    // As long as nobody takes it, it is not done: it waits where it was read from.
+    let second = server.user("ann").get("export").await;
+    second.problem(503, "busy");
+    assert!(!second.header("retry-after").is_empty());
+    let other = server.platform().get("users/ann/export").await;
+    other.problem(503, "busy");
+    let end = read_until(&mut stream, "\"complete\"").await;
+    let lines = format!("{{\"complete\":{{\"lines\":{}}}}}", MANY + 2);
+    assert!(end.contains(&lines), "{}", &end[end.len() - 200..]);
+    assert_eq!(server.user("ann").get("export").await.status, 200);
+    // Who goes away in the middle leaves their place.
+    let stream = begin_export(&server, "ann").await;
+    drop(stream);
+    while server.user("ann").get("export").await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_go_on_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("gone.db").display());
+    let store = SeaStore::connect(&url, SeaOptions::default()).await;
+    let store = Arc::new(store.unwrap());
+    let opened = store.clone();
+    let build = |config: &_| Realtime::builder(opened).limits(App::limits_of(config));
+    let server = start_over(build, &WORDY).await;
+    wordy(&server).await;
+    let mut stream = begin_export(&server, "ann").await;
+    store.close().await.unwrap();
+    let end = read_until(&mut stream, "\"error\"").await;
+    assert!(
+        end.contains("\"code\":\"busy\""),
+        "{}",
+        &end[end.len() - 200..]
+    );
+    assert!(!end.contains("\"complete\""), "it is not");
 }
 
 /// A broker that is never there.

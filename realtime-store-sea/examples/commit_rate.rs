@@ -167,7 +167,8 @@ fn opened(outcome: Outcome) -> Result<RoomId, Failure> {
         Answer::Message { .. }
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
-        | Answer::Event { .. } => Err("a room was not opened".into()),
+        | Answer::Event { .. }
+        | Answer::Erased => Err("a room was not opened".into()),
     }
 }
 

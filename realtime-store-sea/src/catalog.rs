@@ -1,5 +1,18 @@
 //! What lists and questions need of the store.
 
+use std::collections::BTreeSet;
+
+use crate::{
+    SeaStore,
+    dialect::Rows,
+    entity::room,
+    error::failed,
+    query::Query,
+    race::Races,
+    read,
+    rows::{self, Columns},
+    transaction,
+};
 use async_trait::async_trait;
 use realtime_core::{
     id::{RoomId, UserId},
@@ -7,17 +20,6 @@ use realtime_core::{
     room::{Room, Subject},
     store::{Catalog, RoomQuery, RoomView, StoreError, Unread, UnreadTotals},
     time::Timestamp,
-};
-use sea_orm::ConnectionTrait;
-
-use crate::{
-    SeaStore,
-    dialect::Rows,
-    entity::room,
-    error::failed,
-    read,
-    rows::{self, Columns},
-    transaction,
 };
 
 #[async_trait]
@@ -76,21 +78,37 @@ impl Catalog for SeaStore {
 
     async fn saw(&self, users: &[UserId], at: Timestamp) -> Result<(), StoreError> {
         let mut seen = Rows::new(["external_id", "last_seen_at"]);
+        // In one order, so that two who tell of the same users wait in one direction.
+        let users: BTreeSet<&UserId> = users.iter().collect();
         for user in users {
             seen.push([user.as_str().into(), at.as_millis().into()]);
         }
-        let connections = self.connections();
-        let open = transaction::begin(connections).await?;
-        for statement in connections.dialect.raise("rt_user", seen) {
-            if let Err(error) = open.execute_raw(statement).await {
-                transaction::abandon(open).await;
-                return Err(failed(error));
+        let mut races = Races::none();
+        loop {
+            match self.raise_seen(seen.clone()).await {
+                Err(error) if races.may_go_on(&error) => races.pause(self.ids()).await,
+                done => return done,
             }
         }
-        transaction::commit(open).await
     }
 
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
         read::people::last_seen(&self.query(), users).await
+    }
+}
+
+impl SeaStore {
+    async fn raise_seen(&self, seen: Rows<2>) -> Result<(), StoreError> {
+        let connections = self.connections();
+        let dialect = connections.dialect;
+        let open = transaction::begin(connections).await?;
+        let query = Query { db: &open, dialect };
+        for statement in dialect.raise("rt_user", seen) {
+            if let Err(error) = query.execute(statement).await {
+                transaction::abandon(open, dialect).await;
+                return Err(error);
+            }
+        }
+        transaction::commit(open, dialect).await
     }
 }

@@ -2,6 +2,7 @@
 //! version of ours wrote is damage, not a default.
 
 use realtime_core::{
+    change::Legacy,
     message::MessageKind,
     participant::{ParticipantState, Role},
     room::{RoomKind, RoomState},
@@ -57,6 +58,7 @@ codes!(
     Left = 1,
     Removed = 2
 );
+codes!(Legacy, "legacy", Keep = 0, Tombstone = 1);
 codes!(MessageKind, "message kind", Text = 0, System = 1);
 
 /// A position as databases store it. What does not fit stands after everything.

@@ -1,13 +1,14 @@
 //! Questions to the database, on whatever connection is at hand.
 
 use realtime_core::store::StoreError;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, TransactionTrait, Value,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
 
 use crate::{
+    connect::Connections,
     dialect::{Dialect, Rows},
-    error::failed,
+    error::{Silence, TooLarge, failed},
+    limits::SILENCE_TIMEOUT,
+    transaction,
 };
 
 /// A connection and the language it speaks.
@@ -24,16 +25,28 @@ impl<C: ConnectionTrait> Query<'_, C> {
         values: [Value; N],
     ) -> Result<Option<QueryResult>, StoreError> {
         let statement = self.dialect.statement(sql, values);
-        self.db.query_one_raw(statement).await.map_err(failed)
+        in_time(self.dialect, self.db.query_one_raw(statement)).await
     }
 
-    pub(crate) async fn all<const N: usize>(
+    pub(crate) async fn all(
         &self,
         sql: &str,
-        values: [Value; N],
+        values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<QueryResult>, StoreError> {
-        let statement = self.dialect.statement(sql, values);
-        self.db.query_all_raw(statement).await.map_err(failed)
+        self.rows(self.dialect.statement(sql, values)).await
+    }
+
+    pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>, StoreError> {
+        in_time(self.dialect, self.db.query_all_raw(statement)).await
+    }
+
+    /// Runs a statement that writes.
+    pub(crate) async fn execute(&self, statement: Statement) -> Result<(), StoreError> {
+        if !self.dialect.takes(&statement) {
+            return Err(StoreError::Damaged(Box::new(TooLarge)));
+        }
+        let done = in_time(self.dialect, self.db.execute_raw(statement)).await;
+        done.map(drop)
     }
 
     /// `SELECT … FROM v`, for the rows as `v`.
@@ -44,7 +57,7 @@ impl<C: ConnectionTrait> Query<'_, C> {
     ) -> Result<Vec<QueryResult>, StoreError> {
         let mut found = Vec::new();
         for statement in self.dialect.with_rows(rows, select) {
-            found.append(&mut self.db.query_all_raw(statement).await.map_err(failed)?);
+            found.append(&mut self.rows(statement).await?);
         }
         Ok(found)
     }
@@ -61,6 +74,20 @@ impl<C: ConnectionTrait> Query<'_, C> {
         self.of_rows(rows, &format!("SELECT {columns} FROM v {join} {from}"))
             .await
     }
+
+    /// As [`Query::find`], and [locks](Dialect::lock) what it finds of `table` until the
+    /// transaction ends. The rows of `v` must be sorted by what finds `key`, so that who
+    /// waits for each other waits in one direction.
+    pub(crate) async fn lock<const N: usize>(
+        &self,
+        rows: Rows<N>,
+        columns: &str,
+        from: &str,
+        (table, key): (&str, &str),
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        let lock = self.dialect.lock(table, key);
+        self.find(rows, columns, &format!("{from}{lock}")).await
+    }
 }
 
 /// One state of the database for several questions. Dropping it ends it; the
@@ -72,17 +99,10 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) async fn take(
-        readers: &DatabaseConnection,
-        dialect: Dialect,
-    ) -> Result<Self, StoreError> {
-        let transaction = readers
-            .begin_with_options(dialect.to_read())
-            .await
-            .map_err(failed)?;
+    pub(crate) async fn take(connections: &Connections) -> Result<Self, StoreError> {
         Ok(Self {
-            transaction,
-            dialect,
+            transaction: transaction::begin_reading(connections).await?,
+            dialect: connections.dialect,
         })
     }
 
@@ -92,4 +112,28 @@ impl Snapshot {
             dialect: self.dialect,
         }
     }
+}
+
+/// As [`in_time`], with the database's own word for what failed.
+pub(crate) async fn in_time_raw<T>(
+    dialect: Dialect,
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<Result<T, DbErr>, StoreError> {
+    in_time(dialect, async { Ok(answer.await) }).await
+}
+
+/// What the database answers, unless it falls silent: then whoever waits is told, though
+/// nobody hangs up. A file is never silent; its driver's thread reports what it waits for.
+pub(crate) async fn in_time<T>(
+    dialect: Dialect,
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, StoreError> {
+    let answered = match dialect {
+        Dialect::Sqlite => answer.await,
+        Dialect::Postgres | Dialect::MySql => {
+            let answered = tokio::time::timeout(SILENCE_TIMEOUT, answer).await;
+            answered.map_err(|_| StoreError::Unavailable(Box::new(Silence)))?
+        }
+    };
+    answered.map_err(failed)
 }

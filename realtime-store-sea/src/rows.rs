@@ -6,14 +6,17 @@ use realtime_core::{
     participant::Participant,
     room::{Metadata, Room, Subject},
     seq::Seq,
-    store::StoreError,
+    store::{Edition, StoreError},
     time::Timestamp,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
 use crate::{
     codes::{self, Code},
-    entity::{self, user::PLATFORM},
+    entity::{
+        self,
+        user::{ERASED, PLATFORM},
+    },
     error::{damaged, failed},
 };
 
@@ -109,6 +112,8 @@ pub(crate) fn participant(
         rev: codes::rev(row.rev)?,
         member_rev: codes::rev(row.member_rev)?,
         joined_at: time(row.joined_at),
+        visible_from: codes::seq(row.visible_from_seq)?,
+        visible_to: row.visible_to_seq.map(codes::seq).transpose()?,
     })
 }
 
@@ -119,15 +124,20 @@ pub(crate) fn named_participant(columns: &mut Columns<'_>) -> Result<Participant
     participant(&row, user_id(external.as_deref())?, columns.take()?)
 }
 
-/// Reads the message's columns, then the sender's id and name.
+/// Reads the message's columns, then the [sender's](entity::user::SENDER).
 pub(crate) fn sent_message(
     columns: &mut Columns<'_>,
 ) -> Result<(Message, entity::message::Model), StoreError> {
     let mut row = entity::message::Model::read(columns).map_err(failed)?;
     let external: Option<String> = columns.take()?;
     let name = columns.take()?;
+    let state: Option<i16> = columns.take()?;
     let sender = if row.sender_id == PLATFORM {
         Sender::System
+    } else if state == Some(ERASED) {
+        // It leads to who they were.
+        row.client_id = None;
+        Sender::Erased
     } else {
         let id = user_id(external.as_deref())?;
         Sender::User { id, name }
@@ -157,6 +167,18 @@ fn client_id(text: Option<&str>) -> Result<Option<ClientId>, StoreError> {
     text.map(ClientId::parse)
         .transpose()
         .map_err(|error| damaged(format!("a client_id {error}")))
+}
+
+/// What a message said before, and which.
+pub(crate) fn edition(row: entity::edition::Model) -> Result<(Seq, Edition), StoreError> {
+    let edition = Edition {
+        rev: codes::rev(row.rev)?,
+        body: row.body,
+        metadata: metadata(row.payload.as_deref())?,
+        written_at: time(row.written_at),
+        replaced_at: time(row.replaced_at),
+    };
+    Ok((codes::seq(row.seq)?, edition))
 }
 
 /// A position that may be absent, as databases store it.

@@ -15,34 +15,30 @@ use realtime_core::{
     id::{Incarnation, RoomId, UserId},
     participant::Participant,
     room::{Room, Subject},
-    seq::Rev,
+    seq::{Rev, Seq},
     store::{
-        Catalog, ChangeSet, HistoryPage, Outcome, RoomQuery, RoomView, Store, StoreError, Unread,
-        UnreadTotals, Window,
+        Aged, Catalog, ChangeSet, Edition, ExportCursor, ExportPage, HistoryPage, Outcome,
+        RoomQuery, RoomView, Store, StoreError, Tidied, Unread, UnreadTotals, Upkeep, Window,
     },
     time::Timestamp,
 };
 use realtime_store_sea::{SeaOptions, SeaStore};
-use tempfile::TempDir;
+use realtime_testkit::database;
 
 /// Asks one store and then the other.
 #[derive(Debug)]
 struct Turns {
     stores: [SeaStore; 2],
     turn: AtomicUsize,
-    _folder: TempDir,
 }
 
 impl Turns {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("shared.db").display());
-        let connect = || SeaStore::connect(&url, SeaOptions::default());
-        Self {
+    async fn at(url: &str) -> Arc<Self> {
+        let connect = || SeaStore::connect(url, SeaOptions::default());
+        Arc::new(Self {
             stores: [connect().await.unwrap(), connect().await.unwrap()],
             turn: AtomicUsize::new(0),
-            _folder: folder,
-        }
+        })
     }
 
     fn next(&self) -> &SeaStore {
@@ -54,7 +50,16 @@ impl Turns {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_histories_agree_with_the_reference() {
     for seed in 100..103 {
-        agrees_with_memory(Arc::new(Turns::new().await), seed, 80).await;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("shared.db").display());
+        agrees_with_memory(Turns::at(&url).await, seed, 80).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_histories_agree_with_the_reference_on_servers() {
+    for (seed, server) in (110..).zip([database::postgres(), database::mariadb()]) {
+        agrees_with_memory(Turns::at(&server.fresh_url()).await, seed, 80).await;
     }
 }
 
@@ -151,5 +156,39 @@ impl Catalog for Turns {
 
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
         self.next().last_seen(users).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for Turns {
+    async fn editions(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        after: Rev,
+        limit: u32,
+    ) -> Result<Vec<Edition>, StoreError> {
+        self.next().editions(room, seq, after, limit).await
+    }
+
+    async fn aged(
+        &self,
+        horizon: Timestamp,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Aged>, StoreError> {
+        self.next().aged(horizon, after, limit).await
+    }
+
+    async fn tidy(&self, now: Timestamp) -> Result<Tidied, StoreError> {
+        self.next().tidy(now).await
+    }
+
+    async fn export(
+        &self,
+        user: &UserId,
+        after: Option<ExportCursor>,
+    ) -> Result<Option<ExportPage>, StoreError> {
+        self.next().export(user, after).await
     }
 }

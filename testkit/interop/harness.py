@@ -7,6 +7,8 @@ deadline, after which the test fails and says what did not happen.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import json
 import os
 import re
 import shutil
@@ -50,6 +52,10 @@ SECRET = "interop-only-0123456789abcdefghijklmnopqrstuvwxyz"
 READY = re.compile(r"listening on (http://127\.0\.0\.1:(\d+))\s*")
 
 
+# On which database the servers run: sqlite, postgresql or mariadb.
+DATABASE = os.environ.get("REALTIME_INTEROP_DATABASE") or "sqlite"
+
+
 class Failure(AssertionError):
     """A test's expectation that did not hold."""
 
@@ -82,6 +88,43 @@ async def first_line(process: "subprocess.Popen[bytes]") -> str:
     return reading.result().decode(errors="replace")
 
 
+class DatabaseServer:
+    """A private PostgreSQL or MariaDB, as a process that makes databases in it and looks into them."""
+
+    running: "DatabaseServer | None" = None
+
+    def __init__(self) -> None:
+        program = os.environ.get("REALTIME_DATABASE_PROGRAM") or ROOT / "target" / "debug" / "examples" / "database"
+        self.process = subprocess.Popen(
+            [Path(program).resolve(), DATABASE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self.stop)
+        said = self.process.stdout.readline()
+        check_equal(said, "ready\n", f"what the {DATABASE} server said")
+
+    @classmethod
+    def get(cls) -> "DatabaseServer":
+        """The one of this process."""
+        cls.running = cls.running or cls()
+        return cls.running
+
+    def ask(self, line: str) -> Any:
+        check("\n" not in line, "one line a question")
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def stop(self) -> None:
+        """Its input ends, and so does it."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def number_or_text(column: str) -> Any:
+    """As SQLite's own driver gives it."""
+    return int(column) if column.isdigit() else column
+
+
 class Server:
     """One `realtime-server serve` on a database of its own, which survives restarts."""
 
@@ -97,14 +140,20 @@ class Server:
         self.arguments = ["--config", CONFIG_FILE] if CONFIG_FILE in files else []
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
         self.environment = inherited | {"REALTIME_JWT_SECRET": SECRET} | UNLIMITED | environment
+        self.name = ""
+        if DATABASE == "sqlite":
+            database = f"sqlite://{self.database}"
+        else:
+            made = DatabaseServer.get().ask("fresh")
+            self.name, database = made["name"], made["url"]
+        self.environment.setdefault("REALTIME_DATABASE__URL", database)
 
     async def start(self) -> None:
         """Starts it and waits for the line that says it is ready."""
         check(self.process is None, "the server runs already")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [server_binary(), "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite://{self.database}",
-                 *self.arguments],
+                [server_binary(), "serve", "--listen", "127.0.0.1:0", *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=self.environment, cwd=self.directory,
             )  # fmt: skip
         line = await first_line(self.process)
@@ -163,11 +212,14 @@ class Server:
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
-    def sql(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Reads the database file itself, past all of the server's code."""
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """Reads the database itself, past all of the server's code."""
+        if DATABASE != "sqlite":
+            rows = DatabaseServer.get().ask(f"sql {self.name} {query}")
+            return [tuple(number_or_text(column) for column in row.split("\t")) for row in rows]
         connection = sqlite3.connect(self.database, timeout=ANSWER_DEADLINE)
         try:
-            return connection.execute(query, arguments).fetchall()
+            return connection.execute(query).fetchall()
         finally:
             connection.close()
 

@@ -3,11 +3,15 @@
 #
 #   testkit/interop/run.sh            everything
 #   testkit/interop/run.sh story …    only these scripts
+#   testkit/interop/run.sh story@postgresql kill9@mariadb …
+#                                     on another database than SQLite
 #
 # REALTIME_SERVER    the server to try       (target/debug/realtime-server)
 # REALTIME_ECHO      the echo on its connection code, for the conformance cases
 #                                            (target/debug/examples/echo)
 # REALTIME_ECHO_URL  an echo that runs already, instead
+# REALTIME_DATABASE_PROGRAM  what starts PostgreSQL and MariaDB
+#                                            (target/debug/examples/database)
 # REALTIME_CACHE     where the virtual environment is kept (target/interop-venv)
 #
 # The last line is `interop: N passed, N failed`; the exit code is 0 only when
@@ -22,6 +26,7 @@ export REALTIME_SERVER=${REALTIME_SERVER:-$target/debug/realtime-server}
 if [ -z "${REALTIME_ECHO_URL:-}" ]; then
   export REALTIME_ECHO=${REALTIME_ECHO:-$target/debug/examples/echo}
 fi
+export REALTIME_DATABASE_PROGRAM=${REALTIME_DATABASE_PROGRAM:-$target/debug/examples/database}
 # The sources stay free of compiled files.
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -51,7 +56,10 @@ prepare() {
 
 scripts=("$@")
 if [ ${#scripts[@]} -eq 0 ]; then
-  scripts=(mint_simplejwt vectors_live story kill9 conformance_ws hostile)
+  scripts=(mint_simplejwt vectors_live conformance_ws hostile)
+  for database in sqlite postgresql mariadb; do
+    scripts+=("story@$database" "kill9@$database")
+  done
 fi
 
 prepare
@@ -63,7 +71,9 @@ passed=0
 failed=0
 for script in "${scripts[@]}"; do
   begun=$SECONDS
-  "$venv/bin/python" "$here/$script.py" | tee "$output"
+  database=sqlite
+  [[ $script != *@* ]] || database=${script#*@}
+  REALTIME_INTEROP_DATABASE=$database "$venv/bin/python" "$here/${script%@*}.py" | tee "$output"
   status=${PIPESTATUS[0]}
   ok=$(grep -c '^ok ' "$output")
   bad=$(grep -c '^FAILED ' "$output")

@@ -1,29 +1,31 @@
 // The built-in page in a real browser, against the real server.
 //
-//   npm ci && node --test page.test.mjs
+//   npm ci && node --test
 //
 // REALTIME_SERVER names the server's binary, CHROMIUM the browser. Nothing here sleeps: every step
 // waits for what a person would see.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { AxeBuilder } from "@axe-core/playwright";
-import { chromium } from "playwright-core";
+import {
+  DESKTOP,
+  PHONE,
+  SMALL_PHONE,
+  accessible,
+  launch,
+  printed,
+  ready,
+  rows,
+  say,
+  start,
+  stop,
+  visit,
+} from "./helpers.mjs";
 
-const SERVER = resolve(import.meta.dirname, process.env.REALTIME_SERVER ?? "../../target/debug/realtime-server");
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const START_MS = 30_000;
-const STEP_MS = 15_000; // for anything a person waits for; a lost connection needs a retry or two
-const DESKTOP = { width: 1180, height: 800 };
-const PHONE = { width: 390, height: 844 };
-const SMALL_PHONE = { width: 320, height: 640 };
 const LINK = /http:\/\/127\.0\.0\.1:\d+\/#token=\S+/g;
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 let folder;
 let server;
@@ -34,29 +36,14 @@ let number = 0;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "realtime-page-"));
-  server = spawn(SERVER, ["demo", "--listen", "127.0.0.1:0"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-  links = await printedLinks(server);
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    chromiumSandbox: false,
-    args: [
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  server = start(folder, ["demo", "--listen", "127.0.0.1:0"]);
+  links = await printed(server, printedLinks);
+  browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  if (server?.exitCode === null) {
-    const exited = once(server, "exit");
-    server.kill("SIGTERM");
-    await exited;
-  }
+  await stop(server);
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
@@ -65,43 +52,17 @@ beforeEach(async () => {
   contexts = [];
 });
 
-async function printedLinks(child) {
-  const found = new Promise((done, fail) => {
-    let output = "";
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (text) => {
-      output += text;
-      const [ann, ben] = output.match(LINK) ?? [];
-      // The second link is whole once its line has ended.
-      if (ben && output.slice(output.indexOf(ben) + ben.length).includes("\n")) done({ ann, ben });
-    });
-    child.on("error", fail);
-    child.on("exit", (code) => fail(new Error(`the server ended with ${code} and no two links:\n${output}`)));
-    setTimeout(() => fail(new Error(`no two links after ${START_MS} ms:\n${output}`)), START_MS).unref();
-  });
-  return found;
+function printedLinks(output) {
+  const [ann, ben] = output.match(LINK) ?? [];
+  // The second link is whole once its line has ended.
+  return ben && output.slice(output.indexOf(ben) + ben.length).includes("\n") ? { ann, ben } : null;
 }
 
-/** Opens a link in a browser profile of its own and waits until the room is there. */
-async function open(link, options = {}, prepare = () => {}) {
-  const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: "reduce", ...options });
-  contexts.push(context);
-  context.setDefaultTimeout(STEP_MS);
-  const page = await context.newPage();
-  page.complaints = [];
-  page.on("pageerror", (error) => page.complaints.push(error.message));
-  page.on("console", (line) => {
-    if (/Content Security Policy|Refused to/i.test(line.text())) page.complaints.push(line.text());
-  });
-  await prepare(page);
-  await page.goto(link);
-  await ready(page);
+/** As a person who was given this link. */
+async function open(link, options, prepare) {
+  const page = await visit(browser, link, options, prepare);
+  contexts.push(page.context());
   return page;
-}
-
-async function ready(page) {
-  await page.getByRole("heading", { level: 1 }).and(page.locator("#room-name")).waitFor();
-  await page.getByText("Loading messages…").waitFor({ state: "hidden" });
 }
 
 /** A text that no other test has written. */
@@ -109,13 +70,6 @@ function unique(text) {
   number += 1;
   return `${text} ${number}-${process.pid}`;
 }
-
-async function say(page, text) {
-  await page.getByLabel("Message", { exact: true }).fill(text);
-  await page.getByLabel("Message", { exact: true }).press("Enter");
-}
-
-const rows = (page, text) => page.getByRole("article").filter({ hasText: text });
 
 function ownRow(page, text, status) {
   const escaped = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -132,12 +86,6 @@ async function noSidewaysScroll(page) {
     room: innerWidth,
   }));
   assert.ok(wide <= room, `${wide} px of content in a window of ${room} px`);
-}
-
-async function accessible(page, where) {
-  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
-  assert.deepEqual(found, [], where);
 }
 
 test("two people chat, and the ticks become read", async () => {

@@ -21,6 +21,9 @@ use crate::PATIENCE;
 /// What signs the tokens of test servers.
 pub const SECRET: &str = "testkit-only-0123456789abcdefghijklmnopqrstuvwxyz";
 
+/// The variable that names the database.
+const DATABASE: &str = "REALTIME_DATABASE__URL";
+
 const READY: &str = "listening on http://";
 
 /// One `realtime-server serve` on a database of its own, which survives restarts.
@@ -38,7 +41,8 @@ pub struct Server {
 
 impl Server {
     /// Starts `program` and waits until it is ready. The environment of the test is
-    /// not inherited where it would configure the server.
+    /// not inherited where it would configure the server. Its database is a file of its
+    /// own, unless `environment` names one.
     ///
     /// # Errors
     /// The program cannot be started, or does not get ready in time; then the error
@@ -159,9 +163,15 @@ fn command(
     };
     let inherited =
         std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("REALTIME_"));
-    let database = format!("sqlite://{}", directory.join("realtime.db").display());
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    // A database of the test's own comes by its variable, which a flag would go before.
+    if !environment.iter().any(|(name, _)| name == DATABASE) {
+        let file = directory.join("realtime.db");
+        command
+            .arg("--database")
+            .arg(format!("sqlite://{}", file.display()));
+    }
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--database", &database])
         .env_clear()
         .envs(inherited)
         .env("REALTIME_JWT_SECRET", SECRET)

@@ -6,6 +6,7 @@ pub mod presence;
 pub mod quota;
 mod rig;
 mod sample;
+pub mod search;
 
 pub use rig::{Act, Advance};
 pub mod store;

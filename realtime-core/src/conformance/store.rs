@@ -20,9 +20,13 @@
 pub mod batches;
 pub mod changes;
 pub mod editing;
+pub mod erasure;
 pub mod events;
+pub mod exports;
 mod fixture;
+pub mod handover;
 pub mod history;
+pub mod left;
 pub mod lists;
 pub mod members;
 pub mod model;
@@ -30,11 +34,14 @@ pub mod opening;
 pub mod people;
 pub mod pointers;
 pub mod repeats;
+pub mod retention;
 pub mod rooms;
 pub(crate) mod script;
 pub mod sending;
 pub mod text;
 pub mod unread;
+pub mod versions;
+pub mod windows;
 
 use crate::store::SharedBackend;
 
@@ -109,6 +116,8 @@ macro_rules! store_conformance {
                 what_is_not_there_is_not_changed,
                 observers_change_nothing,
                 a_locked_room_stays_as_it_is,
+                a_message_is_changed_in_its_time,
+                what_comes_too_late_is_looked_at_last,
             ];
             pointers: [
                 a_pointer_moves_and_is_told,
@@ -161,6 +170,41 @@ macro_rules! store_conformance {
                 the_host_admits_into_any_room,
                 a_room_may_be_empty,
             ];
+            windows: [
+                a_participant_sees_everything,
+                a_newcomer_sees_what_is_said_from_now_on,
+                from_now_on_may_be_from_the_beginning_on,
+                who_left_goes_on_reading,
+                who_was_removed_sees_nothing,
+                leaving_again_changes_nothing,
+                who_comes_back_sees_what_was_decided_then,
+                admitting_again_moves_no_window,
+                what_is_not_seen_is_not_changed,
+                what_is_not_seen_is_not_answered,
+                a_repeat_is_known_before_its_senders_window,
+                who_left_does_nothing,
+                a_window_may_be_empty,
+            ];
+            left: [
+                rooms_that_were_left_have_a_list,
+                a_view_of_a_left_room_ends_with_it,
+                a_left_room_may_show_nothing,
+                a_left_room_shows_whom_one_met,
+                a_left_room_is_in_its_list_alone,
+                left_rooms_come_page_by_page,
+            ];
+            handover: [
+                a_room_is_handed_over,
+                each_sees_their_part_of_a_handed_over_room,
+                a_room_is_handed_over_with_its_history,
+                handing_over_again_changes_nothing,
+                half_a_handover_is_completed,
+                a_handover_gives_a_role,
+                only_who_was_there_is_replaced,
+                nobody_replaces_themselves,
+                a_handover_among_writers_is_one_place,
+                a_room_is_handed_back,
+            ];
             events: [
                 an_event_opens_speaks_and_locks,
                 an_event_finds_the_room_of_its_subject,
@@ -173,6 +217,9 @@ macro_rules! store_conformance {
                 event_ids_and_keys_do_not_meet,
                 an_event_speaks_in_a_locked_room,
                 an_event_may_ask_for_nothing,
+                an_event_changes_who_is_there,
+                a_roster_is_never_refused,
+                an_event_opens_and_changes_who_is_there,
                 an_event_sent_by_many_at_once_is_applied_once,
             ];
             changes: [
@@ -182,6 +229,7 @@ macro_rules! store_conformance {
                 after_the_head_is_nothing,
                 many_edits_are_one_row,
                 pages_join_without_a_seam,
+                who_came_is_told_before_what_they_said,
                 a_page_of_changes_is_limited,
                 catching_up_tells_what_was_told,
                 each_rev_is_told_once,
@@ -224,6 +272,55 @@ macro_rules! store_conformance {
                 acquaintances_share_a_room,
                 last_seen_is_remembered,
                 a_participant_is_looked_up,
+            ];
+            versions: [
+                an_edit_keeps_what_was_said,
+                a_delete_keeps_what_was_said,
+                what_changes_nothing_keeps_nothing,
+                versions_come_page_by_page,
+                versions_go_with_their_message,
+            ];
+            retention: [
+                what_is_kept_is_told_with_the_room,
+                what_was_given_up_stays_so,
+                history_begins_with_what_is_kept,
+                changes_are_of_what_is_kept,
+                an_emptied_room_goes_on,
+                what_is_not_kept_is_not_unread,
+                what_is_not_kept_is_not_changed,
+                a_client_id_is_forgotten_with_its_message,
+                a_list_keeps_its_order_when_messages_go,
+                many_messages_are_purged_in_parts,
+                there_may_be_nothing_to_tidy,
+                aged_rooms_are_found,
+                messages_age_in_their_order,
+                a_room_is_asked_for_until_nothing_is_old,
+            ];
+            erasure: [
+                who_was_erased_is_unknown,
+                what_they_said_is_nobodys,
+                messages_are_kept_if_so_said,
+                messages_become_tombstones,
+                each_of_their_rooms_is_reset,
+                a_reset_is_told_instead_of_changes,
+                only_who_is_known_is_erased,
+                the_same_id_is_somebody_else,
+                an_erasure_stands_in_its_place_in_a_batch,
+                others_stay_as_they_are,
+                what_was_left_behind_is_the_platforms,
+                many_messages_are_erased_in_parts,
+                messages_go_and_their_sender_too,
+                an_erasure_among_writers_is_whole,
+                tidying_by_many_at_once_is_done_once,
+            ];
+            exports: [
+                an_export_is_all_that_is_known,
+                rooms_of_before_are_exported,
+                nobody_is_exported,
+                an_export_comes_page_by_page,
+                an_export_goes_on_after_any_room,
+                what_is_not_kept_is_not_exported,
+                who_comes_anew_is_exported_anew,
             ];
             text: [
                 bodies_come_back_as_they_were,

@@ -57,30 +57,13 @@ impl Connection {
         match command {
             Command::Send(send) => self.send(subscriber, id, *send).await?,
             Command::Edit(edit) => {
-                self.realtime.check_body(&edit.body)?;
-                let (room, seq, body) = (edit.room, edit.seq, edit.body);
-                self.submit_message(
-                    id,
-                    Change::Edit {
-                        room,
-                        seq,
-                        by: by(),
-                        body,
-                    },
-                )
-                .await;
+                let (room, seq) = (edit.room, edit.seq);
+                let change = self.realtime.editing(by(), room, seq, edit.body)?;
+                self.submit_message(id, change).await;
             }
             Command::Delete(at) => {
-                let (room, seq) = (at.room, at.seq);
-                self.submit_message(
-                    id,
-                    Change::Delete {
-                        room,
-                        seq,
-                        by: by(),
-                    },
-                )
-                .await;
+                let change = self.realtime.deleting(by(), at.room, at.seq)?;
+                self.submit_message(id, change).await;
             }
             Command::Read(mark) => self.mark(subscriber, id, &mark, Pointer::Read).await,
             Command::Delivered(mark) => self.mark(subscriber, id, &mark, Pointer::Delivered).await,

@@ -9,7 +9,7 @@ use std::{
 use super::{Connection, RECONNECT, Scope, now};
 use crate::{
     error::Error,
-    hub::{Join, Prepared, Subscriber},
+    hub::{Join, Prepared, Standing, Subscriber},
     id::{RoomId, UserId},
     people::Present,
     ports::{AuthError, Identity},
@@ -19,6 +19,7 @@ use crate::{
         WireError,
     },
     seq::Rev,
+    service::is_name,
     store::{RoomView, StoreError},
 };
 
@@ -57,7 +58,8 @@ impl Connection {
             .clone()
             .ok_or(AuthError::Invalid("it names no user"))?;
         let subscriber = Subscriber::new(self.session_id, user.clone(), self.mailbox.clone())
-            .named(identity.name.clone())
+            // A strange name must not keep anybody out: they go without.
+            .named(identity.name.clone().filter(|name| is_name(name)))
             .counting(self.in_flight.clone());
         let subscriber = self.subscriber.get_or_init(|| Arc::new(subscriber));
         let follows_all = self.scope == Scope::All && connect.subscribe == Subscribe::All;
@@ -119,7 +121,7 @@ impl Connection {
         // Another life of the database: what the client holds is void.
         let other_life = connect
             .incarnation
-            .is_some_and(|life| life != inner.incarnation);
+            .is_some_and(|life| life != inner.incarnation());
         let held = |rev: Rev| if other_life { Rev::new(u64::MAX) } else { rev };
         let mut listed: Wanted = connect
             .rooms
@@ -181,7 +183,7 @@ impl Connection {
             server_time: wall,
             ping_interval_ms: millis(limits.ping_interval),
             expires_at: identity.expires_at,
-            incarnation: inner.incarnation,
+            incarnation: inner.incarnation(),
             limits: LimitsView::of(limits),
             reconnect: ReconnectView {
                 min_ms: millis(RECONNECT.0),
@@ -214,7 +216,7 @@ impl Connection {
             });
             let join = Join {
                 subscriber,
-                role: view.me.role,
+                standing: Standing::of(&view.me),
                 held,
                 seen: view.room.rev,
             };

@@ -3,24 +3,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Behind, Cell, GoLive, Hub};
+use super::{
+    Cell, GoLive, Hub, Standing,
+    listener::{Behind, Position},
+};
 use crate::{
+    event::RoomChange,
+    id::{RoomId, UserId},
     limits::CATCH_UP_PAGE,
-    protocol::{self, Encoded, Membership},
-    seq::Rev,
-    store::ChangeSet,
+    participant::Participant,
+    protocol::{self, Membership},
+    seq::{Rev, Seq},
+    store::{ChangeSet, StoreError},
 };
 
 /// The pause after a failed read.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// How far one catch-up has come.
-struct Progress {
-    /// Up to where the store was read.
-    read: Rev,
-    /// The newest change that was told.
-    told: Rev,
-}
 
 /// What a catch-up does after a page.
 enum Step {
@@ -41,10 +39,7 @@ impl Hub {
     }
 
     async fn catch_up(self: Arc<Self>, cell: &Arc<Cell>, behind: &Behind) {
-        let mut at = Progress {
-            read: behind.held,
-            told: behind.held,
-        };
+        let mut at = behind.at;
         loop {
             match self.catch_up_a_page(cell, behind, &mut at).await {
                 Step::Done => return self.collect(cell),
@@ -55,21 +50,22 @@ impl Hub {
         }
     }
 
-    async fn catch_up_a_page(&self, cell: &Cell, behind: &Behind, at: &mut Progress) -> Step {
+    async fn catch_up_a_page(&self, cell: &Cell, behind: &Behind, at: &mut Position) -> Step {
         let _turn = behind.subscriber.turn.lock().await;
         behind.subscriber.mailbox.drained().await;
-        if behind.subscriber.mailbox.is_closed() || self.is_done(cell, behind, at) {
+        if behind.subscriber.mailbox.is_closed() || self.is_done(cell, behind, *at) {
             return Step::Done;
         }
         let Ok(_permit) = self.reads.acquire().await else {
             return Step::Done;
         };
-        let started = tokio::time::Instant::now();
-        match self.store.changes(cell.room, at.read, CATCH_UP_PAGE).await {
-            Ok(set) => {
-                self.observe_read("catch_up", started);
-                let nothing_new = set.rev == at.read;
-                self.tell(cell, behind, set, at);
+        match self
+            .read_page(cell.room, &behind.subscriber.user, at.read)
+            .await
+        {
+            Ok((set, me)) => {
+                let nothing_new = set.rev <= at.read;
+                self.tell(cell, behind, set, me.as_ref(), at);
                 if nothing_new {
                     // The hub is ahead of what the store shows; not for long.
                     return Step::Pause(self.limits.reorder_window);
@@ -84,51 +80,84 @@ impl Hub {
         }
     }
 
+    /// A page, and who reads it, as far as the store says: a page that is the last one
+    /// tells itself if that has changed.
+    async fn read_page(
+        &self,
+        room: RoomId,
+        user: &UserId,
+        after: Rev,
+    ) -> Result<(ChangeSet, Option<Participant>), StoreError> {
+        let started = tokio::time::Instant::now();
+        let set = self.store.changes(room, after, CATCH_UP_PAGE).await?;
+        self.observe_read("catch_up", started);
+        let me = if set.complete {
+            let own = |one: &&Participant| one.user == *user;
+            set.participants.iter().find(own).cloned()
+        } else {
+            self.store.participant(room, user).await?
+        };
+        Ok((set, me))
+    }
+
     /// Whether the listener is live, or gone.
-    fn is_done(&self, cell: &Cell, behind: &Behind, at: &Progress) -> bool {
+    fn is_done(&self, cell: &Cell, behind: &Behind, at: Position) -> bool {
         let mut topic = cell.lock();
-        // Between two pages what was told may lie before what was read. Going live
-        // there would look like a hole to the client.
-        if at.told < at.read || !topic.has(behind.ticket) {
-            return !topic.has(behind.ticket);
+        if !topic.has(behind.ticket) {
+            return true;
         }
         let far = topic
             .head()
-            .is_some_and(|head| head.since(at.told) > self.limits.catch_up);
-        let held = match topic.head() {
+            .is_some_and(|head| head.since(at.read) > self.limits.catch_up);
+        let at = match topic.head() {
             Some(head) if far => {
                 behind
                     .subscriber
                     .mailbox
                     .insist(&protocol::reset(cell.room, head));
                 self.metrics.resets.inc();
-                head
+                Position::at(head)
             }
-            Some(_) | None => at.told,
+            Some(_) | None => at,
         };
-        match topic.go_live(behind.ticket, held, cell.room) {
+        match topic.go_live(behind.ticket, at, cell.room) {
             GoLive::Live | GoLive::Gone => true,
             GoLive::NotYet => false,
         }
     }
 
-    fn tell(&self, cell: &Cell, behind: &Behind, set: ChangeSet, at: &mut Progress) {
+    fn tell(
+        &self,
+        cell: &Cell,
+        behind: &Behind,
+        mut set: ChangeSet,
+        me: Option<&Participant>,
+        at: &mut Position,
+    ) {
         let now = self.clock.now();
-        let (end, complete) = (set.rev, set.complete);
-        let events = set.into_events(at.read);
+        let Some(from) = adopt(cell, behind, me, set.complete) else {
+            return;
+        };
+        let end = set.rev;
+        set.messages.retain(|message| message.seq >= from);
+        let events = set.into_events(cell.room, at.read);
         let mut topic = cell.lock();
         let (user, mailbox) = (&behind.subscriber.user, &behind.subscriber.mailbox);
-        // Who was taken out while the store was read must not be told.
-        if !topic.has(behind.ticket) {
+        // Who was taken out meanwhile must not be told; who sees less, reads again.
+        if topic.sees_from(behind.ticket) != Some(from) {
             return;
         }
         for mut event in events {
             event.after = at.told;
             at.told = event.rev;
-            let encoded = Encoded::new(&event, now);
-            mailbox.insist(encoded.for_user(user));
+            mailbox.insist(&protocol::tell(&event, Some(user), from, now));
+            if event.change == RoomChange::Reset {
+                topic.doubtful = true;
+                self.metrics.resets.inc();
+            }
             // The hub may not have heard of it yet.
-            if let Some(Membership::Out(_)) = encoded.membership_of(user) {
+            let membership = protocol::membership(&event);
+            if membership.is_some_and(|one| one == Membership::Out(user.clone())) {
                 topic.expel(behind.ticket, cell.room);
                 return;
             }
@@ -138,11 +167,20 @@ impl Hub {
                 return;
             }
         }
-        drop(topic);
-        at.read = end;
-        if complete {
-            // Everything there is was told, whatever became of the numbers between.
-            at.told = end;
-        }
+        self.note_doubt(cell, &mut topic);
+        at.read = at.read.max(end);
     }
+}
+
+/// What the store says of who reads is so before they are told anything. Answers from
+/// which message on they see; `None` if they are no longer in.
+fn adopt(cell: &Cell, behind: &Behind, me: Option<&Participant>, complete: bool) -> Option<Seq> {
+    let mut topic = cell.lock();
+    match me {
+        Some(me) if me.is_active() => topic.correct(behind.ticket, Standing::of(me)),
+        // The last page tells it, in its place.
+        Some(_) | None if complete => {}
+        Some(_) | None => _ = topic.expel(behind.ticket, cell.room),
+    }
+    topic.sees_from(behind.ticket)
 }

@@ -1,4 +1,5 @@
-//! Which rooms' hints the broker is asked for: those that somebody listens to.
+//! What other servers say, and which rooms' hints the broker is asked for: those that
+//! somebody listens to.
 //!
 //! Nobody waits for a broker. A room is joined first; then the broker is asked, and
 //! then the store, for what was missed until hints were heard.
@@ -7,11 +8,33 @@ use std::sync::Arc;
 
 use super::{Cell, Hub, Prepared, lock, topic::Hearing};
 use crate::{
-    event::Topic as TopicName,
+    broker::Hint,
+    event::{RoomChange, RoomEvent, Topic as TopicName},
     limits::{BROKER_TIMEOUT, TOPICS_BATCH},
 };
 
 impl Hub {
+    /// Takes what another server says. Its numbers are not believed: a change is
+    /// only taken as it is if it fits what this hub holds.
+    pub(crate) fn hear(self: &Arc<Self>, hint: &Hint) {
+        match hint {
+            Hint::Changed(event) if is_consistent(event) => {
+                self.offer(event);
+            }
+            Hint::Changed(event) => self.doubt(event.room, event.rev),
+            Hint::Head {
+                topic: TopicName::Room(room),
+                rev,
+            } => self.look(*room, *rev),
+            Hint::Signal { room, signal } => self.signal(*room, signal),
+            Hint::Head {
+                topic: TopicName::User(_),
+                ..
+            }
+            | Hint::User(_) => {}
+        }
+    }
+
     /// Asks the broker for the hints of the rooms that were joined, unless that was done.
     /// In the background: nobody waits for a broker.
     pub(crate) fn hear_joined(self: &Arc<Self>, prepared: &Prepared) {
@@ -87,4 +110,15 @@ impl Hub {
             tracing::debug!(topics = unused.len(), "unsubscribing failed");
         }
     }
+}
+
+/// Whether the numbers of a hint agree with what it carries.
+fn is_consistent(event: &RoomEvent) -> bool {
+    let (room, rev) = match &event.change {
+        RoomChange::Message(message) => (message.room, message.rev),
+        RoomChange::Participant(participant) => (participant.room, participant.rev),
+        RoomChange::Room(room) => (room.id, room.meta_rev),
+        RoomChange::Receipt(_) | RoomChange::Reset => (event.room, event.rev),
+    };
+    room == event.room && rev == event.rev && rev.follows(event.after)
 }

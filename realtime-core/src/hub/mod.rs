@@ -8,7 +8,9 @@
 //! store by itself until it meets what the hub has in memory.
 
 mod catch_up;
+mod doubt;
 mod hearing;
+mod listener;
 mod repair;
 mod subscriber;
 mod topic;
@@ -22,15 +24,19 @@ use std::{
     },
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::listener::Standing;
 pub(crate) use self::subscriber::Subscriber;
 pub(crate) use self::subscriber::Ticket;
-use self::topic::{Accepted, Behind, GoLive, Hearing, Topic};
+use self::{
+    listener::{Behind, Position},
+    topic::{Accepted, GoLive, Hearing, Topic},
+};
 use crate::{
-    broker::{Broker, Hint},
-    event::{RoomChange, RoomEvent, Signal, Topic as TopicName},
+    broker::Broker,
+    event::{RoomEvent, Signal},
     id::RoomId,
     limits::{CATCH_UP_READS, Limits},
     metrics::Metrics,
@@ -52,6 +58,9 @@ pub(crate) struct Hub {
     shards: Box<[Shard]>,
     hasher: RandomState,
     tickets: AtomicU64,
+    /// Rooms of which it is in doubt who may listen.
+    doubtful: Mutex<HashSet<RoomId>>,
+    doubted: Notify,
     /// Rooms that were forgotten, whose hints need no longer be heard.
     unused: Mutex<HashSet<RoomId>>,
     store: Arc<dyn Store>,
@@ -99,7 +108,7 @@ impl Drop for Prepared {
 #[derive(Debug)]
 pub(crate) struct Join<'a> {
     pub(crate) subscriber: &'a Arc<Subscriber>,
-    pub(crate) role: Role,
+    pub(crate) standing: Standing,
     /// What the connection holds; `None` follows from `seen` on.
     pub(crate) held: Option<Rev>,
     /// The room's head, read after the hub was [prepared](Hub::prepare).
@@ -118,6 +127,8 @@ impl Hub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             tickets: AtomicU64::new(0),
+            doubtful: Mutex::default(),
+            doubted: Notify::new(),
             unused: Mutex::default(),
             store,
             broker,
@@ -140,6 +151,7 @@ impl Hub {
         let encoded = Arc::new(Encoded::new(event, self.clock.now()));
         let mut behind = Vec::new();
         let mut topic = cell.lock();
+        let resets = encoded.is_reset();
         let listeners = match topic.accept(encoded, cell.room, &mut behind) {
             Accepted::Done => topic.listener_count() as u64,
             Accepted::Early => {
@@ -148,8 +160,12 @@ impl Hub {
             }
         };
         let idle = topic.is_idle();
+        self.note_doubt(&cell, &mut topic);
         drop(topic);
         self.metrics.deliveries.inc_by(listeners);
+        if resets {
+            self.metrics.resets.inc_by(listeners);
+        }
         self.metrics.slow_readers.inc_by(behind.len() as u64);
         self.start_catching_up(&cell, behind);
         // The change may have taken the last listener out.
@@ -159,27 +175,6 @@ impl Hub {
         listeners
     }
 
-    /// Takes what another server says. Its numbers are not believed: a change is
-    /// only taken as it is if it fits what this hub holds.
-    pub(crate) fn hear(self: &Arc<Self>, hint: &Hint) {
-        match hint {
-            Hint::Changed(event) if is_consistent(event) => {
-                self.offer(event);
-            }
-            Hint::Changed(event) => self.doubt(event.room, event.rev),
-            Hint::Head {
-                topic: TopicName::Room(room),
-                rev,
-            } => self.doubt(*room, *rev),
-            Hint::Signal { room, signal } => self.signal(*room, signal),
-            Hint::Head {
-                topic: TopicName::User(_),
-                ..
-            }
-            | Hint::User(_) => {}
-        }
-    }
-
     /// Somebody says that a room has come to `rev`.
     pub(crate) fn doubt(self: &Arc<Self>, room: RoomId, rev: Rev) {
         let Some(cell) = self.cell(room) else { return };
@@ -187,6 +182,17 @@ impl Hub {
         topic.claim(rev);
         if topic.is_behind() {
             self.repair_soon(&cell, &mut topic);
+        }
+    }
+
+    /// As [`doubt`](Self::doubt), from somebody who will not tell what changed: the
+    /// store is read without waiting for it.
+    pub(crate) fn look(self: &Arc<Self>, room: RoomId, rev: Rev) {
+        let Some(cell) = self.cell(room) else { return };
+        let mut topic = cell.lock();
+        topic.claim(rev);
+        if topic.is_behind() {
+            self.repair_now(&cell, &mut topic);
         }
     }
 
@@ -259,11 +265,11 @@ impl Hub {
         let Some(cell) = prepared.cells.get(&room) else {
             return;
         };
-        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let ticket = self.ticket();
         let mut behind = Vec::new();
         let mut topic = cell.lock();
         topic.start_at(join.seen, room, &mut behind);
-        topic.add(join.subscriber.clone(), ticket, join.role);
+        topic.add(join.subscriber.clone(), ticket, join.standing, join.seen);
         join.subscriber.note(room, ticket);
         // Who has gone meanwhile has left all rooms, and will not leave this one.
         if join.subscriber.mailbox.is_closed() {
@@ -271,19 +277,24 @@ impl Hub {
             drop(topic);
             return self.start_catching_up(cell, behind);
         }
-        let held = self.starting_point(room, join);
-        if topic.go_live(ticket, held, room) == GoLive::NotYet {
+        let at = Position::at(self.starting_point(room, join));
+        if topic.go_live(ticket, at, room) == GoLive::NotYet {
             behind.push(Behind {
                 subscriber: join.subscriber.clone(),
                 ticket,
-                held,
+                at,
             });
         }
         if topic.is_behind() {
             self.repair_soon(cell, &mut topic);
         }
+        self.note_doubt(cell, &mut topic);
         drop(topic);
         self.start_catching_up(cell, behind);
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
     }
 
     fn starting_point(&self, room: RoomId, join: &Join<'_>) -> Rev {
@@ -384,15 +395,4 @@ impl Hub {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the numbers of a hint agree with what it carries.
-fn is_consistent(event: &RoomEvent) -> bool {
-    let (room, rev) = match &event.change {
-        RoomChange::Message(message) => (message.room, message.rev),
-        RoomChange::Participant(participant) => (participant.room, participant.rev),
-        RoomChange::Room(room) => (room.id, room.meta_rev),
-        RoomChange::Receipt(_) => (event.room, event.rev),
-    };
-    room == event.room && rev == event.rev && rev.follows(event.after)
 }

@@ -6,9 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::subscriber::{Subscriber, Ticket};
+use super::{
+    listener::{Behind, Listener, Phase, Position, Standing},
+    subscriber::{Subscriber, Ticket},
+};
 use crate::{
-    id::RoomId,
+    id::{RoomId, UserId},
     limits::{EARLY_EVENTS, RECENT_BYTES, RECENT_EVENTS, SMALL_ROOM},
     mailbox::Offer,
     participant::Role,
@@ -33,6 +36,8 @@ pub(super) struct Topic {
     pub(super) joining: usize,
     /// Whether the broker was asked for this room's hints.
     pub(super) hearing: Hearing,
+    /// Whether it is in doubt who of those who listen may do so.
+    pub(super) doubtful: bool,
     /// Whether a task is reading what is missing.
     pub(super) repairing: bool,
     /// Whether it was taken out of the hub: look it up again.
@@ -49,31 +54,6 @@ pub(super) enum Hearing {
     Asked,
     /// The broker was asked and did not answer.
     Unanswered,
-}
-
-#[derive(Debug)]
-struct Listener {
-    subscriber: Arc<Subscriber>,
-    ticket: Ticket,
-    role: Role,
-    phase: Phase,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Gets everything above this `rev` as it comes.
-    Live(Rev),
-    /// Reads from the store by itself.
-    Behind,
-}
-
-/// A listener that has to read from the store.
-#[derive(Debug)]
-pub(super) struct Behind {
-    pub(super) subscriber: Arc<Subscriber>,
-    pub(super) ticket: Ticket,
-    /// What it has.
-    pub(super) held: Rev,
 }
 
 /// What came of an event that was offered.
@@ -170,6 +150,15 @@ impl Topic {
         Accepted::Done
     }
 
+    /// Everything up to `rev` was told, though nothing carries this number any more: what
+    /// did was of somebody who was erased.
+    pub(super) fn skip_to(&mut self, rev: Rev, room: RoomId, behind: &mut Vec<Behind>) {
+        if self.head.is_some_and(|head| head < rev) {
+            self.head = Some(rev);
+            self.hand_out_early(room, behind);
+        }
+    }
+
     fn keep_early(&mut self, event: Arc<Encoded>) {
         self.claim(event.rev);
         if self.early.len() < EARLY_EVENTS {
@@ -197,22 +186,9 @@ impl Topic {
         behind: &mut Vec<Behind>,
     ) {
         for listener in &mut self.listeners {
-            let Phase::Live(from) = listener.phase else {
-                continue;
-            };
-            if event.rev <= from {
-                continue;
-            }
-            let line = event.for_user(&listener.subscriber.user);
-            if listener.subscriber.mailbox.offer(line) == Offer::Full {
-                listener.phase = Phase::Behind;
-                behind.push(Behind {
-                    subscriber: listener.subscriber.clone(),
-                    ticket: listener.ticket,
-                    held: head.max(from),
-                });
-            }
+            behind.extend(listener.take(event, head));
         }
+        self.doubtful |= event.is_reset();
         self.head = Some(event.rev);
         self.apply_membership(event, room);
         self.remember(event.clone());
@@ -220,21 +196,24 @@ impl Topic {
 
     /// Who was taken out hears so, and then nothing more.
     fn apply_membership(&mut self, event: &Encoded, room: RoomId) {
+        let applies = |listener: &Listener, user: &UserId| {
+            listener.subscriber.user == *user && listener.since < event.rev
+        };
         match &event.membership {
             None => {}
-            Some(Membership::In(user, role)) => {
-                for listener in self
-                    .listeners
-                    .iter_mut()
-                    .filter(|l| l.subscriber.user == *user)
-                {
-                    listener.role = *role;
+            Some(Membership::In(user, role, from)) => {
+                for listener in self.listeners.iter_mut().filter(|l| applies(l, user)) {
+                    listener.standing = Standing {
+                        role: *role,
+                        from: *from,
+                    };
+                    listener.since = event.rev;
                 }
             }
             Some(Membership::Out(user)) => {
                 let farewell = protocol::unsubscribed(room, ErrorCode::NotFound);
                 self.listeners.retain(|listener| {
-                    let stays = listener.subscriber.user != *user;
+                    let stays = !applies(listener, user);
                     if !stays {
                         listener.subscriber.mailbox.insist(&farewell);
                         listener.subscriber.forget(room, listener.ticket);
@@ -246,6 +225,10 @@ impl Topic {
     }
 
     fn remember(&mut self, event: Arc<Encoded>) {
+        if self.recent.iter().any(|earlier| event.voids(earlier)) {
+            self.recent.clear();
+            self.recent_bytes = 0;
+        }
         self.recent_bytes += event.bytes();
         self.recent.push_back(event);
         while self.recent.len() > RECENT_EVENTS || self.recent_bytes > RECENT_BYTES {
@@ -256,35 +239,42 @@ impl Topic {
         }
     }
 
-    /// Adds a listener that holds the room at `held`; it is behind until it
+    /// Adds a listener whose standing is known as of `since`; it is behind until it
     /// [goes live](Self::go_live).
-    pub(super) fn add(&mut self, subscriber: Arc<Subscriber>, ticket: Ticket, role: Role) {
+    pub(super) fn add(
+        &mut self,
+        subscriber: Arc<Subscriber>,
+        ticket: Ticket,
+        standing: Standing,
+        since: Rev,
+    ) {
         self.listeners
             .retain(|old| !Arc::ptr_eq(&old.subscriber, &subscriber));
         self.listeners.push(Listener {
             subscriber,
             ticket,
-            role,
+            standing,
+            since,
             phase: Phase::Behind,
         });
     }
 
-    /// Tries to give a listener everything after `held` from memory, and the rest
-    /// as it comes.
-    pub(super) fn go_live(&mut self, ticket: Ticket, held: Rev, room: RoomId) -> GoLive {
+    /// Tries to give a listener everything after where it stands from memory, and the
+    /// rest as it comes.
+    pub(super) fn go_live(&mut self, ticket: Ticket, at: Position, room: RoomId) -> GoLive {
         let (Some(head), Some(listener)) = (
             self.head,
             self.listeners.iter_mut().find(|l| l.ticket == ticket),
         ) else {
             return GoLive::Gone;
         };
-        if held >= head {
-            listener.phase = Phase::Live(held);
+        if at.read >= head {
+            listener.phase = Phase::Live(at);
             return GoLive::Live;
         }
-        let first = self.recent.partition_point(|event| event.rev <= held);
+        let first = self.recent.partition_point(|event| event.rev <= at.read);
         match self.recent.get(first) {
-            Some(event) if event.after <= held => {}
+            Some(event) if event.after <= at.read => {}
             Some(_) | None => return GoLive::NotYet,
         }
         let (user, mailbox) = (&listener.subscriber.user, &listener.subscriber.mailbox);
@@ -294,22 +284,38 @@ impl Topic {
         let missed = self.recent.range(first..);
         // These were handed out before this one listened: what they say about who is
         // in the room was not applied to it.
-        let standing = missed
-            .clone()
-            .rev()
+        let since = listener.since;
+        let last = missed.clone().rev();
+        let standing = last
+            .take_while(|event| event.rev > since)
             .find_map(|event| Some((event.rev, event.membership_of(user)?)));
         let out_at = match standing {
             Some((rev, Membership::Out(_))) => Some(rev),
-            Some((_, Membership::In(_, role))) => {
-                listener.role = *role;
+            Some((rev, Membership::In(_, role, from))) => {
+                listener.standing = Standing {
+                    role: *role,
+                    from: *from,
+                };
+                listener.since = rev;
                 None
             }
             None => None,
         };
-        for event in missed.take_while(|event| out_at.is_none_or(|out| event.rev <= out)) {
-            mailbox.insist(event.for_user(user));
+        let from = listener.standing.from;
+        // The store tells of the pointers that a message moved along also to those who
+        // may not see the message.
+        let hides = |event: &Arc<Encoded>| event.is_new_message() && !event.shows_to(from);
+        if missed.clone().any(hides) {
+            return GoLive::NotYet;
         }
-        listener.phase = Phase::Live(head);
+        let mut told = at.told;
+        for event in missed.take_while(|event| out_at.is_none_or(|out| event.rev <= out)) {
+            if let Some(line) = event.for_reader(user, from, told) {
+                mailbox.insist(&line);
+                told = event.rev;
+            }
+        }
+        listener.phase = Phase::Live(Position { read: head, told });
         if out_at.is_some() {
             self.expel(ticket, room);
             return GoLive::Gone;
@@ -353,13 +359,13 @@ impl Topic {
             .listeners
             .iter()
             .find(|l| std::ptr::eq(&*l.subscriber, subscriber));
-        listener.map(|listener| listener.role)
+        listener.map(|listener| listener.standing.role)
     }
 
     /// Offers a signal to everybody but the user it is about. Answers how many
     /// had no room for it. In a large room nobody is told: that would cost the square
     /// of the number of people.
-    pub(super) fn signal(&self, line: &Line, about: &crate::id::UserId) -> u64 {
+    pub(super) fn signal(&self, line: &Line, about: &UserId) -> u64 {
         if self.listeners.len() > SMALL_ROOM as usize {
             return 0;
         }
@@ -372,5 +378,6 @@ impl Topic {
     }
 }
 
+mod standing;
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,13 @@ mod messages;
 mod reads;
 mod rooms;
 mod rows;
+mod search;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -25,21 +27,21 @@ use crate::{
     id::{IdGenerator, Incarnation, RoomId, UserId, UuidV7},
     participant::Participant,
     room::{Room, Subject},
-    seq::Rev,
+    seq::{Rev, Seq},
     store::{
-        Catalog, ChangeSet, HistoryPage, Outcome, RoomQuery, RoomView, Store, StoreError, Unread,
-        UnreadTotals, Window,
+        Aged, Catalog, ChangeSet, Edition, ExportCursor, ExportPage, HistoryPage, Outcome,
+        RoomQuery, RoomView, Store, StoreError, Tidied, Unread, UnreadTotals, Upkeep, Window,
     },
     time::Timestamp,
 };
 
-/// A [`Store`] and [`Catalog`] that forgets everything when it is dropped: the
+/// A [`Store`], [`Catalog`] and [`Upkeep`] that forgets everything when it is dropped: the
 /// reference of the contract, for tests, examples and single servers that may forget.
 ///
 /// Its methods never wait: dropping their futures is always safe.
 #[derive(Debug)]
 pub struct MemoryStore {
-    incarnation: Incarnation,
+    incarnation: Mutex<Incarnation>,
     ids: Arc<dyn IdGenerator>,
     rows: Mutex<Rows>,
 }
@@ -48,10 +50,21 @@ impl MemoryStore {
     /// An empty database whose rooms, messages and incarnation get ids from `ids`.
     pub fn new(ids: Arc<dyn IdGenerator>) -> Self {
         Self {
-            incarnation: Incarnation::from_uuid(ids.uuid()),
+            incarnation: Mutex::new(Incarnation::from_uuid(ids.uuid())),
             ids,
             rows: Mutex::default(),
         }
+    }
+
+    /// Says that the data is of another time, as after a restore from a backup.
+    pub fn declare_restored(&self) -> Incarnation {
+        let new = Incarnation::from_uuid(self.ids.uuid());
+        let mut incarnation = self
+            .incarnation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *incarnation = new;
+        new
     }
 
     fn rows(&self) -> Result<MutexGuard<'_, Rows>, StoreError> {
@@ -70,7 +83,8 @@ impl Default for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn incarnation(&self) -> Result<Incarnation, StoreError> {
-        Ok(self.incarnation)
+        let incarnation = self.incarnation.lock();
+        Ok(*incarnation.unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn commit(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<Outcome>, StoreError> {
@@ -164,5 +178,39 @@ impl Catalog for MemoryStore {
 
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
         Ok(self.rows()?.last_seen(users))
+    }
+}
+
+#[async_trait]
+impl Upkeep for MemoryStore {
+    async fn editions(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        after: Rev,
+        limit: u32,
+    ) -> Result<Vec<Edition>, StoreError> {
+        Ok(self.rows()?.editions(room, seq, after, limit))
+    }
+
+    async fn aged(
+        &self,
+        horizon: Timestamp,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Aged>, StoreError> {
+        Ok(self.rows()?.aged(horizon, after, limit))
+    }
+
+    async fn tidy(&self, now: Timestamp) -> Result<Tidied, StoreError> {
+        Ok(self.rows()?.tidy(now))
+    }
+
+    async fn export(
+        &self,
+        user: &UserId,
+        after: Option<ExportCursor>,
+    ) -> Result<Option<ExportPage>, StoreError> {
+        Ok(self.rows()?.export(user, after))
     }
 }

@@ -20,6 +20,7 @@ pub use command::{
 pub use push::{
     Encoded, Line, Membership, answer, failure, line, push, reset, signal, unsubscribed,
 };
+pub(crate) use push::{membership, tell};
 pub use view::{
     ChangesView, ConnectedView, HistoryView, LimitsView, MessageView, NotificationsView,
     ParticipantView, PointersView, PresenceView, ReceiptView, ReconnectView, RoomSummary, SentView,

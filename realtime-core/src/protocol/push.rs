@@ -1,6 +1,6 @@
 //! From changes to text. A change is encoded once, however many listen.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 
@@ -8,8 +8,9 @@ use super::{MessageView, ParticipantView, ReceiptView, RoomSummary, WireError};
 use crate::{
     event::{RoomChange, RoomEvent, Signal},
     id::{RoomId, UserId},
+    message::MessageChange,
     participant::{ParticipantState, Role},
-    seq::Rev,
+    seq::{Rev, Seq},
     time::Timestamp,
 };
 
@@ -61,15 +62,15 @@ pub fn push(word: &'static str, body: &impl Serialize) -> Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the hub must act on each")]
 pub enum Membership {
-    /// Somebody is in, with this role.
-    In(UserId, Role),
+    /// Somebody is in, with this role, and sees the messages from this one on.
+    In(UserId, Role, Seq),
     /// Somebody is out.
     Out(UserId),
 }
 
 /// A durable change, ready to be handed out.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "made here, read by the hub")]
+#[non_exhaustive]
 pub struct Encoded {
     /// The number of the change.
     pub rev: Rev,
@@ -81,54 +82,96 @@ pub struct Encoded {
     pub own: Option<(UserId, Line)>,
     /// What it means for who is in the room.
     pub membership: Option<Membership>,
+    /// For those to whom it must be told in another way.
+    event: RoomEvent,
+    at: Timestamp,
 }
 
 impl Encoded {
     /// Encodes a change.
     pub fn new(event: &RoomEvent, now: Timestamp) -> Self {
-        let (rev, after) = (event.rev, event.after);
-        let (mut own, mut membership) = (None, None);
-        let public = match &event.change {
-            RoomChange::Message(message) => {
-                let view = |viewer| MessageView::seen_by(message, viewer).following(after);
-                if let (Some(sender), Some(_)) = (message.sender.user(), &message.client_id) {
-                    own = Some((sender.clone(), push("message", &view(Some(sender)))));
-                }
-                push("message", &view(None))
-            }
-            RoomChange::Receipt(receipt) => push(
-                "receipt",
-                &ReceiptView::following(event.room, receipt, rev, after),
-            ),
-            RoomChange::Participant(participant) => {
-                let user = participant.user.clone();
-                membership = Some(match participant.state {
-                    ParticipantState::Active => Membership::In(user, participant.role),
-                    ParticipantState::Left | ParticipantState::Removed => Membership::Out(user),
-                });
-                push(
-                    "participant",
-                    &ParticipantView::whole(participant).following(rev, after),
-                )
-            }
-            RoomChange::Room(room) => {
-                push("room", &RoomSummary::bare(room, now).following(rev, after))
-            }
-        };
+        let line = |viewer| tell(event, viewer, Seq::FIRST, now);
+        let own = sender(event).map(|sender| (sender.clone(), line(Some(sender))));
         Self {
-            rev,
-            after,
-            public,
+            rev: event.rev,
+            after: event.after,
+            public: line(None),
             own,
-            membership,
+            membership: membership(event),
+            event: event.clone(),
+            at: now,
         }
     }
 
-    /// The line for one user.
+    /// The line for one user who sees all messages and was told the change before it.
     pub fn for_user(&self, user: &UserId) -> &Line {
         match &self.own {
             Some((sender, line)) if sender == user => line,
             Some(_) | None => &self.public,
+        }
+    }
+
+    /// The line for one user who sees the messages from `from` on, and to whom `told`
+    /// was the last that was told; `None` if it is nothing for them. Most are told the
+    /// same bytes.
+    pub fn for_reader(&self, user: &UserId, from: Seq, told: Rev) -> Option<Cow<'_, Line>> {
+        if !self.shows_to(from) {
+            return None;
+        }
+        if self.after == told && self.is_whole_to(from) {
+            return Some(Cow::Borrowed(self.for_user(user)));
+        }
+        let event = RoomEvent {
+            after: told,
+            ..self.event.clone()
+        };
+        Some(Cow::Owned(tell(&event, Some(user), from, self.at)))
+    }
+
+    /// Whether it may be told to somebody who sees the messages from `from` on.
+    pub fn shows_to(&self, from: Seq) -> bool {
+        match &self.event.change {
+            RoomChange::Message(message) => message.seq >= from,
+            RoomChange::Receipt(_)
+            | RoomChange::Participant(_)
+            | RoomChange::Room(_)
+            | RoomChange::Reset => true,
+        }
+    }
+
+    /// Whether it is a new message, which moves its sender's pointers without saying so.
+    pub fn is_new_message(&self) -> bool {
+        match &self.event.change {
+            RoomChange::Message(message) => message.change() == MessageChange::Sent,
+            RoomChange::Receipt(_)
+            | RoomChange::Participant(_)
+            | RoomChange::Room(_)
+            | RoomChange::Reset => false,
+        }
+    }
+
+    /// Whether it tells to load the room anew.
+    pub fn is_reset(&self) -> bool {
+        matches!(self.event.change, RoomChange::Reset)
+    }
+
+    /// Whether what `earlier` told must not be told any more: it was given up, or may
+    /// name somebody who was erased.
+    pub fn voids(&self, earlier: &Self) -> bool {
+        match &self.event.change {
+            RoomChange::Room(room) => !earlier.shows_to(room.first_seq),
+            RoomChange::Reset => true,
+            RoomChange::Message(_) | RoomChange::Receipt(_) | RoomChange::Participant(_) => false,
+        }
+    }
+
+    fn is_whole_to(&self, from: Seq) -> bool {
+        match &self.event.change {
+            RoomChange::Room(room) => room.first_seq >= from,
+            RoomChange::Message(_)
+            | RoomChange::Receipt(_)
+            | RoomChange::Participant(_)
+            | RoomChange::Reset => true,
         }
     }
 
@@ -137,13 +180,73 @@ impl Encoded {
         self.membership
             .as_ref()
             .filter(|membership| match membership {
-                Membership::In(who, _) | Membership::Out(who) => who == user,
+                Membership::In(who, ..) | Membership::Out(who) => who == user,
             })
     }
 
-    /// How many bytes it holds.
+    /// How many bytes it holds; what it was encoded from takes about as much.
     pub fn bytes(&self) -> usize {
-        self.public.len() + self.own.as_ref().map_or(0, |(_, line)| line.len())
+        2 * self.public.len() + self.own.as_ref().map_or(0, |(_, line)| line.len())
+    }
+}
+
+/// Encodes a change for one user who may see it, and who sees the messages from `from`
+/// on: senders are told their own `client_id`.
+pub(crate) fn tell(event: &RoomEvent, viewer: Option<&UserId>, from: Seq, now: Timestamp) -> Line {
+    let (rev, after) = (event.rev, event.after);
+    match &event.change {
+        RoomChange::Message(message) => push(
+            "message",
+            &MessageView::seen_by(message, viewer).following(after),
+        ),
+        RoomChange::Receipt(receipt) => push(
+            "receipt",
+            &ReceiptView::following(event.room, receipt, rev, after),
+        ),
+        RoomChange::Participant(participant) => push(
+            "participant",
+            &ParticipantView::whole(participant).following(rev, after),
+        ),
+        RoomChange::Room(room) => push(
+            "room",
+            &RoomSummary::bare(room, now)
+                .beginning(from)
+                .following(rev, after),
+        ),
+        RoomChange::Reset => reset(event.room, rev),
+    }
+}
+
+/// Who is told more of a change than everybody else.
+fn sender(event: &RoomEvent) -> Option<&UserId> {
+    match &event.change {
+        RoomChange::Message(message) => {
+            message.client_id.as_ref()?;
+            message.sender.user()
+        }
+        RoomChange::Receipt(_)
+        | RoomChange::Participant(_)
+        | RoomChange::Room(_)
+        | RoomChange::Reset => None,
+    }
+}
+
+/// What a change means for who is in the room.
+pub(crate) fn membership(event: &RoomEvent) -> Option<Membership> {
+    match &event.change {
+        RoomChange::Participant(participant) => {
+            let user = participant.user.clone();
+            Some(match participant.state {
+                ParticipantState::Active => {
+                    Membership::In(user, participant.role, participant.visible_from)
+                }
+                ParticipantState::Left | ParticipantState::Removed => Membership::Out(user),
+            })
+        }
+        RoomChange::Message(_)
+        | RoomChange::Receipt(_)
+        | RoomChange::Room(_)
+        | RoomChange::Reset => None,
     }
 }
 

@@ -189,10 +189,33 @@ impl<'a> ReceiptView<'a> {
 #[derive(Debug, Serialize)]
 struct MeView {
     role: Role,
+    /// Left out for who is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<ParticipantState>,
     read_seq: Seq,
     delivered_seq: Seq,
+    /// Left out where everything before may be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visible_from_seq: Option<Seq>,
+    /// Left out where whatever comes may be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visible_to_seq: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     muted_until: Option<Timestamp>,
+}
+
+impl MeView {
+    fn of(me: &Participant) -> Self {
+        Self {
+            role: me.role,
+            state: Some(me.state).filter(|_| !me.is_active()),
+            read_seq: me.read_seq,
+            delivered_seq: me.delivered_seq,
+            visible_from_seq: Some(me.visible_from).filter(|from| *from > Seq::FIRST),
+            visible_to_seq: me.visible().and_then(|visible| visible.to),
+            muted_until: me.muted_until,
+        }
+    }
 }
 
 /// A room summary. Seen by nobody in particular (a push to all, a service), it has
@@ -252,6 +275,13 @@ impl<'a> RoomSummary<'a> {
         }
     }
 
+    /// The same, for somebody who sees its messages from `from` on.
+    #[must_use]
+    pub fn beginning(mut self, from: Seq) -> Self {
+        self.first_seq = self.first_seq.max(from);
+        self
+    }
+
     /// The room as a service sees it.
     pub fn with_participants(
         room: &'a Room,
@@ -270,12 +300,7 @@ impl<'a> RoomSummary<'a> {
         let viewer = Some(&view.me.user);
         Self {
             unread: Some(view.unread),
-            me: Some(MeView {
-                role: view.me.role,
-                read_seq: view.me.read_seq,
-                delivered_seq: view.me.delivered_seq,
-                muted_until: view.me.muted_until,
-            }),
+            me: Some(MeView::of(&view.me)),
             last_message: view
                 .last_message
                 .as_ref()
@@ -382,6 +407,9 @@ pub struct ChangesView<'a> {
     room: Option<RoomSummary<'a>>,
     rev: Rev,
     complete: bool,
+    /// Left out unless the room must be loaded anew.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reset: bool,
 }
 
 impl<'a> ChangesView<'a> {
@@ -401,6 +429,7 @@ impl<'a> ChangesView<'a> {
             room: set.room.as_ref().map(|room| RoomSummary::bare(room, now)),
             rev: set.rev,
             complete: set.complete,
+            reset: set.reset,
         }
     }
 }

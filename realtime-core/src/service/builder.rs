@@ -14,6 +14,7 @@ use crate::{
     people::People,
     ports::{Presence, Quota},
     publisher::Publisher,
+    search::Search,
     store::{SharedBackend, StoreError},
     supervise::Tasks,
     sweeper::Sweeper,
@@ -31,6 +32,7 @@ pub struct Builder {
     broker: Option<Arc<dyn Broker>>,
     presence: Option<Arc<dyn Presence>>,
     quota: Option<Arc<dyn Quota>>,
+    search: Option<Arc<dyn Search>>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     metrics: Metrics,
@@ -44,6 +46,7 @@ impl Builder {
             broker: None,
             presence: None,
             quota: None,
+            search: None,
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             metrics: Metrics::default(),
@@ -69,6 +72,14 @@ impl Builder {
     #[must_use]
     pub fn quota(mut self, quota: Arc<dyn Quota>) -> Self {
         self.quota = Some(quota);
+        self
+    }
+
+    /// Finds messages by their words; usually the same store. Default: nothing is
+    /// searched, and [`Realtime::search`] is refused.
+    #[must_use]
+    pub fn search(mut self, search: Arc<dyn Search>) -> Self {
+        self.search = Some(search);
         self
     }
 
@@ -101,6 +112,21 @@ impl Builder {
         self
     }
 
+    /// Those that were given, or what one process needs.
+    fn ports(&self) -> (Arc<dyn Broker>, Arc<dyn Presence>, Arc<dyn Quota>) {
+        let limits = &self.limits;
+        let broker = self.broker.clone();
+        let presence = self.presence.clone();
+        let quota = self.quota.clone();
+        (
+            broker.unwrap_or_else(|| Arc::new(MemoryBroker::default())),
+            presence.unwrap_or_else(|| {
+                Arc::new(MemoryPresence::new(limits.presence_grace, PRESENCE_EXPIRY))
+            }),
+            quota.unwrap_or_else(|| Arc::new(MemoryQuota::new(limits.into()))),
+        )
+    }
+
     /// Starts it: reads the incarnation and starts the background tasks. Needs a
     /// running tokio runtime.
     ///
@@ -111,6 +137,7 @@ impl Builder {
     /// Cancel safe: before it returns nothing was started.
     pub async fn start(self) -> Result<Realtime, StoreError> {
         let incarnation = self.backend.incarnation().await?;
+        let (broker, presence, quota) = self.ports();
         let Self {
             backend,
             clock,
@@ -119,15 +146,6 @@ impl Builder {
             lanes,
             ..
         } = self;
-        let broker = self
-            .broker
-            .unwrap_or_else(|| Arc::new(MemoryBroker::default()));
-        let presence = self.presence.unwrap_or_else(|| {
-            Arc::new(MemoryPresence::new(limits.presence_grace, PRESENCE_EXPIRY))
-        });
-        let quota = self
-            .quota
-            .unwrap_or_else(|| Arc::new(MemoryQuota::new((&limits).into())));
         let hub = Arc::new(Hub::new(
             backend.clone(),
             broker.clone(),
@@ -139,13 +157,18 @@ impl Builder {
         let publisher = Arc::new(Publisher::new(broker.clone(), metrics.clone()));
         let sweeper = Sweeper::default();
         let news = super::news::News::new(&hub, &people, &publisher, &metrics, &sweeper);
+        let indexing = Arc::new(super::indexing::Indexing::new(self.search, metrics.clone()));
+        let noted = indexing.clone();
         let committer = Arc::new(Committer::new(
             backend.clone(),
             clock.clone(),
             limits.clone(),
             metrics.clone(),
             lanes,
-            Arc::new(move |committed: &Committed| news.tell(committed)),
+            Arc::new(move |committed: &Committed| {
+                news.tell(committed);
+                noted.note(&committed.events);
+            }),
         ));
         let tasks = Tasks::new(metrics.clone());
         let inner = Inner {
@@ -156,13 +179,16 @@ impl Builder {
             clock,
             limits,
             metrics,
-            incarnation,
+            incarnation: std::sync::Mutex::new(incarnation),
             hub,
             committer,
+            indexing,
             people,
             publisher,
             sweeper,
+            upkeep: super::upkeep::Upkeep::default(),
             tasks,
+            runtime: tokio::runtime::Handle::current(),
         };
         let realtime = Realtime::from_inner(Arc::new(inner));
         realtime.start_tasks();
@@ -189,6 +215,9 @@ impl Realtime {
         self.supervise("sweeper", Self::sweep_for_ever);
         self.supervise("news", Self::follow_users);
         self.supervise("presence", Self::follow_presence);
+        self.supervise("upkeep", Self::keep_up);
+        self.supervise("recheck", Self::recheck_rooms);
+        self.supervise("search", Self::index_for_ever);
     }
 
     fn supervise<F: Future<Output = ()> + Send + 'static>(
@@ -221,6 +250,9 @@ pub(super) fn hints(committed: &Committed) -> impl Iterator<Item = Hint> + '_ {
 pub(crate) const fn is_duplicate(answer: &Answer) -> bool {
     match answer {
         Answer::Message { duplicate, .. } | Answer::Event { duplicate, .. } => *duplicate,
-        Answer::Pointers { .. } | Answer::Room { .. } | Answer::Participant { .. } => false,
+        Answer::Pointers { .. }
+        | Answer::Room { .. }
+        | Answer::Participant { .. }
+        | Answer::Erased => false,
     }
 }

@@ -1,8 +1,8 @@
 //! Saying something, and having read it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{Realtime, mismatch};
+use super::{Realtime, mismatch, rooms::check_name};
 use crate::{
     change::{Actor, Answer, Change, Committed, Draft, Pointer},
     error::Error,
@@ -12,6 +12,7 @@ use crate::{
     room::Metadata,
     seq::{Rev, Seq},
     store::Unread,
+    time::Timestamp,
 };
 
 /// A message as it is stored.
@@ -52,7 +53,8 @@ impl Realtime {
         sent(self.commit(Change::Send(draft)).await?)
     }
 
-    /// Changes the text of a message of one's own.
+    /// Changes the text of a message of one's own; a user's for as long as
+    /// [`Limits::edit_window`](crate::Limits::edit_window) says.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -60,19 +62,11 @@ impl Realtime {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn edit(&self, by: Actor, room: RoomId, seq: Seq, body: Body) -> Result<Sent, Error> {
-        self.check_body(&body)?;
-        sent(
-            self.commit(Change::Edit {
-                room,
-                seq,
-                by,
-                body,
-            })
-            .await?,
-        )
+        sent(self.commit(self.editing(by, room, seq, body)?).await?)
     }
 
-    /// Leaves a tombstone where a message was.
+    /// Leaves a tombstone where a message was; of a user for as long as
+    /// [`Limits::delete_window`](crate::Limits::delete_window) says.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -80,7 +74,45 @@ impl Realtime {
     /// # Cancel safety
     /// As [`send`](Self::send).
     pub async fn delete(&self, by: Actor, room: RoomId, seq: Seq) -> Result<Sent, Error> {
-        sent(self.commit(Change::Delete { room, seq, by }).await?)
+        sent(self.commit(self.deleting(by, room, seq)?).await?)
+    }
+
+    /// An edit as it is asked of the store, within the window.
+    pub(crate) fn editing(
+        &self,
+        by: Actor,
+        room: RoomId,
+        seq: Seq,
+        body: Body,
+    ) -> Result<Change, Error> {
+        self.check_body(&body)?;
+        check_actor(&by)?;
+        Ok(Change::Edit {
+            room,
+            seq,
+            sent_after: self.not_before(&by, self.limits().edit_window),
+            by,
+            body,
+        })
+    }
+
+    /// A deletion as it is asked of the store, within the window.
+    pub(crate) fn deleting(&self, by: Actor, room: RoomId, seq: Seq) -> Result<Change, Error> {
+        check_actor(&by)?;
+        Ok(Change::Delete {
+            room,
+            seq,
+            sent_after: self.not_before(&by, self.limits().delete_window),
+            by,
+        })
+    }
+
+    /// From when on a message must have been sent for `by` to change it still.
+    fn not_before(&self, by: &Actor, window: Option<Duration>) -> Option<Timestamp> {
+        match by {
+            Actor::User { .. } => window.map(|window| self.now().before(window)),
+            Actor::Service => None,
+        }
     }
 
     /// Moves a pointer forward.
@@ -137,6 +169,7 @@ impl Realtime {
     pub(crate) fn check_draft(&self, draft: &Draft) -> Result<(), Error> {
         self.check_body(&draft.body)?;
         self.check_metadata(draft.metadata.as_ref())?;
+        check_actor(&draft.from)?;
         match (&draft.from, draft.kind) {
             (Actor::User { .. }, MessageKind::System) => Err(Error::FORBIDDEN),
             (Actor::User { .. }, MessageKind::Text) | (Actor::Service, _) => Ok(()),
@@ -167,12 +200,21 @@ impl Realtime {
     }
 }
 
+/// What somebody is called comes with what they do.
+fn check_actor(by: &Actor) -> Result<(), Error> {
+    match by {
+        Actor::User { name, .. } => check_name("name", name.as_deref()),
+        Actor::Service => Ok(()),
+    }
+}
+
 fn sent(committed: Committed) -> Result<Sent, Error> {
     match committed.answer {
         Answer::Message { message, duplicate } => Ok(Sent { message, duplicate }),
         other @ (Answer::Pointers { .. }
         | Answer::Room { .. }
         | Answer::Participant { .. }
-        | Answer::Event { .. }) => Err(mismatch(&other)),
+        | Answer::Event { .. }
+        | Answer::Erased) => Err(mismatch(&other)),
     }
 }

@@ -1,20 +1,33 @@
 //! The use cases, a file for each noun, and the handle that everyone clones.
 
 mod builder;
+mod handover;
+mod indexing;
+mod life;
+mod members;
 mod messages;
 mod news;
 mod online;
 mod reading;
+mod recheck;
 mod rooms;
+mod search;
+mod upkeep;
+mod visible;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio_util::sync::DropGuard;
 
 #[cfg(test)]
 pub(crate) use self::builder::is_duplicate;
+pub(crate) use self::rooms::is_name;
 pub use self::{
     builder::Builder,
+    life::Keep,
     messages::{Marked, Sent},
     rooms::{Applied, Opened, RoomSeen},
 };
@@ -67,13 +80,17 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
-    pub(crate) incarnation: Incarnation,
+    incarnation: Mutex<Incarnation>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) committer: Arc<Committer>,
+    pub(crate) indexing: Arc<indexing::Indexing>,
     pub(crate) people: Arc<People>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) sweeper: crate::sweeper::Sweeper,
+    pub(crate) upkeep: upkeep::Upkeep,
     pub(crate) tasks: Tasks,
+    /// Where a host's own threads start what is to be done.
+    pub(crate) runtime: tokio::runtime::Handle,
 }
 
 /// Whether everything works at present.
@@ -126,9 +143,10 @@ impl Realtime {
         self.inner.clock.now()
     }
 
-    /// Which life of the database this is.
+    /// Which life of the database this is. Another one, within a sweep, once it was
+    /// declared restored.
     pub fn incarnation(&self) -> Incarnation {
-        self.inner.incarnation
+        self.inner.incarnation()
     }
 
     /// Takes a token of a user's ration.
@@ -241,6 +259,22 @@ impl Realtime {
 }
 
 impl Inner {
+    /// Which life of the database this is.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        *self
+            .incarnation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another life of the database begins.
+    fn begin_life(&self, life: Incarnation) {
+        *self
+            .incarnation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = life;
+    }
+
     /// Brings the gauges up to date that would cost too much to keep exact.
     pub(crate) fn count_listeners(&self) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);

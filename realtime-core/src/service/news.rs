@@ -16,7 +16,7 @@ use crate::{
     broker::{BrokerEvent, Doubt, Hint},
     change::{Answer, Committed},
     event::{Topic, UserEvent},
-    hub::{Hub, Join, Ticket},
+    hub::{Hub, Join, Standing, Ticket},
     id::{RoomId, UserId},
     metrics::Metrics,
     people::{self, People, Present},
@@ -24,7 +24,7 @@ use crate::{
     publisher::Publisher,
     seq::Rev,
     store::{RoomView, StoreError},
-    sweeper::Sweeper,
+    sweeper::{Sweeper, UserHint},
 };
 
 /// A room that is not older than this is told to who was just put into it from its
@@ -39,7 +39,7 @@ pub(super) struct News {
     people: Arc<People>,
     publisher: Arc<Publisher>,
     metrics: Metrics,
-    changed: mpsc::Sender<UserEvent>,
+    changed: mpsc::Sender<UserHint>,
 }
 
 impl News {
@@ -73,7 +73,8 @@ impl News {
             | Answer::Pointers { .. }
             | Answer::Room { .. }
             | Answer::Participant { .. }
-            | Answer::Event { .. } => {}
+            | Answer::Event { .. }
+            | Answer::Erased => {}
         }
         if !committed.events.is_empty() {
             let started = tokio::time::Instant::now();
@@ -92,7 +93,7 @@ impl News {
             .filter(|event| self.people.has(&event.user))
         {
             // What does not fit is found by the sweep.
-            let _ = self.changed.try_send(event.clone());
+            let _ = self.changed.try_send(UserHint::Changed(event.clone()));
         }
         hints(committed).for_each(|hint| self.publisher.publish(hint));
     }
@@ -108,13 +109,16 @@ impl Realtime {
             match event {
                 BrokerEvent::Hint(Hint::User(event)) => {
                     if inner.people.has(&event.user) {
-                        let _ = inner.sweeper.user_changes().try_send(event);
+                        let _ = inner
+                            .sweeper
+                            .user_changes()
+                            .try_send(UserHint::Changed(event));
                     }
                 }
                 BrokerEvent::Hint(Hint::Head {
-                    topic: Topic::User(_),
-                    ..
-                }) => inner.sweeper.hurry(),
+                    topic: Topic::User(user),
+                    rev,
+                }) => inner.look_at_user(&user, rev),
                 BrokerEvent::Hint(hint) => inner.hub.hear(&hint),
                 BrokerEvent::Gap(Doubt::All | Doubt::Topics(_)) => inner.sweeper.hurry(),
                 BrokerEvent::Up => inner.sweeper.degraded(false),
@@ -129,18 +133,34 @@ impl Realtime {
     /// Lets users join rooms that they were put into, while they are connected.
     pub(super) async fn follow_users(self) {
         let mut changes = self.inner().sweeper.take_user_changes().await;
-        while let Some(event) = changes.recv().await {
-            let followed = match self.inner().people.hear(&event) {
-                people::News::Old => Ok(()),
-                people::News::Next => self.follow_change(&event).await,
-                people::News::Missed => self.compare_rooms(&event.user).await,
-            };
+        while let Some(hint) = changes.recv().await {
+            let followed = self.follow(&hint).await;
             if let Err(error) = followed {
-                tracing::warn!(%error, user = %event.user, "following a user's rooms failed");
+                let user = match &hint {
+                    UserHint::Changed(event) => &event.user,
+                    UserHint::Head { user, .. } => user,
+                };
+                tracing::warn!(%error, %user, "following a user's rooms failed");
                 self.inner().metrics.errors.of("follow_user").inc();
                 // The sweep tries again.
-                self.inner().people.doubt(&event.user);
+                self.inner().people.doubt(user);
             }
+        }
+    }
+
+    async fn follow(&self, hint: &UserHint) -> Result<(), StoreError> {
+        let people = &self.inner().people;
+        match hint {
+            UserHint::Changed(event) => match people.hear(event) {
+                people::News::Old => Ok(()),
+                people::News::Next => self.follow_change(event).await,
+                people::News::Missed => self.compare_rooms(&event.user).await,
+            },
+            // Whether it is so, the comparison finds out: nothing is noted before.
+            UserHint::Head { user, rev } if people.is_behind(user, *rev) => {
+                self.compare_rooms(user).await
+            }
+            UserHint::Head { .. } => Ok(()),
         }
     }
 
@@ -226,7 +246,7 @@ impl Realtime {
                 subscriber.mailbox.insist(&protocol::push("room", &summary));
                 let join = Join {
                     subscriber,
-                    role: view.me.role,
+                    standing: Standing::of(&view.me),
                     held: Some(held),
                     seen: view.room.rev,
                 };

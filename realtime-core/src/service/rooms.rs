@@ -3,15 +3,15 @@
 
 use super::{Realtime, mismatch};
 use crate::{
-    change::{Actor, Answer, Change, Committed, DomainEvent, NewParticipant, NewRoom, RoomAction},
+    change::{Actor, Answer, Change, Committed, DomainEvent, NewRoom, RoomAction},
     error::Error,
     id::{RoomId, UserId},
-    limits::{NAME_CHARS, PARTICIPANTS_PAGE},
+    limits::{NAME_CHARS, PARTICIPANTS_PAGE, SMALL_ROOM},
     participant::Participant,
     protocol::RoomSummary,
     room::{Metadata, Room, Subject},
     seq::{Rev, Seq},
-    store::RoomView,
+    store::{RoomView, Unread, Window},
     time::Timestamp,
 };
 
@@ -75,27 +75,64 @@ pub struct Applied {
 }
 
 impl Realtime {
-    /// A room.
+    /// A room; for who has left it, as it was then.
     ///
     /// # Errors
-    /// Not found, for rooms that `by` is not in; [`Error::Busy`] without a store.
+    /// Not found, for rooms of which `by` may see nothing; [`Error::Busy`] without a store.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub async fn room(&self, by: &Actor, room: RoomId) -> Result<RoomSeen, Error> {
         match by {
             Actor::User { id, .. } => {
-                let mut views = self.inner().backend.views(id, &[room]).await?;
-                views
-                    .pop()
-                    .map(|view| RoomSeen::Mine(Box::new(view)))
-                    .ok_or(Error::NOT_FOUND)
+                let view = match self.view(id, room).await? {
+                    Some(view) => Some(view),
+                    None => self.view_of_who_left(id, room).await?,
+                };
+                let view = view.ok_or(Error::NOT_FOUND)?;
+                Ok(RoomSeen::Mine(Box::new(view)))
             }
             Actor::Service => {
                 let found = self.inner().backend.room(room).await?;
                 self.bare(found.ok_or(Error::NOT_FOUND)?).await
             }
         }
+    }
+
+    async fn view(&self, user: &UserId, room: RoomId) -> Result<Option<RoomView>, Error> {
+        let views = self.inner().backend.views(user, &[room]).await?;
+        Ok(views.into_iter().next())
+    }
+
+    async fn view_of_who_left(&self, user: &UserId, id: RoomId) -> Result<Option<RoomView>, Error> {
+        let backend = &self.inner().backend;
+        let Some(me) = backend.participant(id, user).await? else {
+            return Ok(None);
+        };
+        let Some(visible) = me.visible() else {
+            return Ok(None);
+        };
+        // Who came back between the two looks.
+        let Some(to) = visible.to else {
+            return self.view(user, id).await;
+        };
+        let Some(room) = backend.room(id).await? else {
+            return Ok(None);
+        };
+        let participants = if room.is_small() {
+            backend.participants(id, None, SMALL_ROOM).await?
+        } else {
+            Vec::new()
+        };
+        let last = backend.history(id, Window::Before(to.next()), 1).await?;
+        let last = last.messages.into_iter().next();
+        Ok(RoomView::of(
+            room,
+            me,
+            Unread::default(),
+            participants,
+            last,
+        ))
     }
 
     /// The room of a subject.
@@ -178,46 +215,6 @@ impl Realtime {
         Ok(room(self.commit(Change::Act { room: id, action }).await?)?.0)
     }
 
-    /// Puts somebody into a room, or into another role. Answers with the room's head.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    /// As [`send`](Self::send).
-    pub async fn admit(
-        &self,
-        id: RoomId,
-        participant: NewParticipant,
-    ) -> Result<(Participant, Rev), Error> {
-        check_name("name", participant.name.as_deref())?;
-        self.check_room_has_place(id, &participant.user).await?;
-        participant_of(
-            self.commit(Change::Admit {
-                room: id,
-                participant,
-            })
-            .await?,
-        )
-    }
-
-    /// Takes somebody out of a room. Answers with the room's head.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    /// As [`send`](Self::send).
-    pub async fn remove(&self, id: RoomId, user: &UserId) -> Result<(Participant, Rev), Error> {
-        participant_of(
-            self.commit(Change::Remove {
-                room: id,
-                user: user.clone(),
-            })
-            .await?,
-        )
-    }
-
     /// Applies an event of the host's, all of it or nothing.
     ///
     /// # Errors
@@ -233,6 +230,7 @@ impl Realtime {
             self.check_body(&message.body)?;
             self.check_metadata(message.metadata.as_ref())?;
         }
+        self.check_roster(&event).await?;
         let committed = self.commit(Change::Apply(Box::new(event))).await?;
         match committed.answer {
             Answer::Event {
@@ -249,7 +247,8 @@ impl Realtime {
             other @ (Answer::Message { .. }
             | Answer::Pointers { .. }
             | Answer::Room { .. }
-            | Answer::Participant { .. }) => Err(mismatch(&other)),
+            | Answer::Participant { .. }
+            | Answer::Erased) => Err(mismatch(&other)),
         }
     }
 
@@ -268,30 +267,14 @@ impl Realtime {
         }
         self.check_metadata(new.metadata.as_ref())
     }
-
-    /// Not under the lock of the transaction: a few too many do no harm.
-    async fn check_room_has_place(&self, id: RoomId, user: &UserId) -> Result<(), Error> {
-        let max = self.limits().participants;
-        let backend = &self.inner().backend;
-        let room = backend.room(id).await?.ok_or(Error::NOT_FOUND)?;
-        if usize::try_from(room.participant_count).unwrap_or(usize::MAX) < max
-            || backend
-                .participant(id, user)
-                .await?
-                .is_some_and(|old| old.is_active())
-        {
-            return Ok(());
-        }
-        let max = u64::try_from(max).unwrap_or(u64::MAX);
-        Err(crate::change::Rejection::LimitExceeded {
-            what: "participants",
-            max,
-        }
-        .into())
-    }
 }
 
-fn check_name(field: &'static str, name: Option<&str>) -> Result<(), Error> {
+/// Whether somebody may be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    check_name("name", Some(name)).is_ok()
+}
+
+pub(super) fn check_name(field: &'static str, name: Option<&str>) -> Result<(), Error> {
     let Some(name) = name else { return Ok(()) };
     let reason = if name.chars().count() > NAME_CHARS {
         format!("must have at most {NAME_CHARS} characters")
@@ -303,22 +286,13 @@ fn check_name(field: &'static str, name: Option<&str>) -> Result<(), Error> {
     Err(Error::Invalid { field, reason })
 }
 
-fn room(committed: Committed) -> Result<(Room, bool), Error> {
+pub(super) fn room(committed: Committed) -> Result<(Room, bool), Error> {
     match committed.answer {
         Answer::Room { room, created } => Ok((*room, created)),
         other @ (Answer::Message { .. }
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
-        | Answer::Event { .. }) => Err(mismatch(&other)),
-    }
-}
-
-fn participant_of(committed: Committed) -> Result<(Participant, Rev), Error> {
-    match committed.answer {
-        Answer::Participant { participant, rev } => Ok((*participant, rev)),
-        other @ (Answer::Message { .. }
-        | Answer::Pointers { .. }
-        | Answer::Room { .. }
-        | Answer::Event { .. }) => Err(mismatch(&other)),
+        | Answer::Event { .. }
+        | Answer::Erased) => Err(mismatch(&other)),
     }
 }

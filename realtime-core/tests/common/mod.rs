@@ -9,7 +9,13 @@
     reason = "test code, of which each test binary uses some"
 )]
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use realtime_core::{
     Connection, Limits, Opening, Realtime,
@@ -19,6 +25,7 @@ use realtime_core::{
     participant::Role,
     room::RoomKind,
     store::SharedBackend,
+    time::{Clock, Timestamp},
 };
 use serde_json::{Value, json};
 
@@ -70,6 +77,39 @@ pub fn group(people: &[&str]) -> NewRoom {
 
 pub async fn room(server: &Realtime, people: &[&str]) -> RoomId {
     server.open(group(people)).await.unwrap().room.id
+}
+
+/// Wall time that only the test moves.
+#[derive(Debug, Default)]
+pub struct Watch(AtomicI64);
+
+impl Watch {
+    pub fn at(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(now.as_millis())))
+    }
+
+    pub fn tick(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// How a connection ends, once what waits was taken.
+pub async fn close_code(connection: &Connection) -> u16 {
+    loop {
+        let mut lines = Vec::new();
+        let end = std::future::poll_fn(|cx| connection.poll_lines(cx, 1_000, &mut lines));
+        let end = tokio::time::timeout(Duration::from_secs(120), end).await;
+        if let Some(code) = end.expect("the connection is not closing") {
+            return code.number();
+        }
+    }
 }
 
 /// Somebody with a connection.

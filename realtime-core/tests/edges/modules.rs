@@ -24,6 +24,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("change", &["event", "id", "message", "participant", "room", "seq", "time"]),
 
     ("store", &["change", "event", "id", "message", "participant", "room", "seq", "time"]),
+    ("handover", &["change::Committed", "event::Topic", "seq::Rev", "store::Outcome"]),
     ("broker", &["event", "id", "seq", "store::Cause"]),
     ("ports", &["id", "presence", "store::Cause", "time"]),
 
@@ -32,6 +33,9 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
         "store::ChangeSet", "store::HistoryPage", "store::RoomView", "store::Unread"]),
     ("session", &["id", "limits", "ports::Identity", "protocol", "time::Timestamp"]),
     ("error", &["change::Rejection", "ports", "protocol", "store"]),
+
+    ("search", &["error::Error", "id", "limits", "message::Message", "seq::Seq", "store::StoreError",
+        "time::Timestamp"]),
 
     ("metrics", &[]),
     ("supervise", &["metrics"]),
@@ -43,17 +47,17 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("people", &["event", "hub::Subscriber", "id", "seq"]),
     ("sweeper", &["event", "id", "limits", "seq", "service::Realtime", "store"]),
 
-    ("service", &["broker", "change", "committer", "error", "event", "hub", "id", "limits",
+    ("service", &["broker", "change", "committer", "error", "event", "handover", "hub", "id", "limits",
         "memory", "message", "metrics", "participant", "people", "ports", "presence", "protocol",
-        "publisher", "room", "seq", "store", "supervise", "sweeper", "time"]),
+        "publisher", "room", "search", "seq", "store", "supervise", "sweeper", "time"]),
     ("connection", &["change", "error", "event", "hub", "id", "limits", "mailbox", "metrics",
         "participant", "people", "ports", "protocol", "seq", "service", "session", "store",
         "time"]),
 
     ("memory", &["broker", "change", "event", "id", "limits", "message", "participant", "ports",
-        "presence", "room", "seq", "store", "time"]),
+        "presence", "room", "search", "seq", "store", "time"]),
     ("conformance", &["broker", "change", "event", "id", "limits", "memory", "message",
-        "participant", "ports", "presence", "room", "seq", "store", "time"]),
+        "participant", "ports", "presence", "room", "search", "seq", "store", "time"]),
 ];
 
 /// Where the names live that stand at the crate's root.

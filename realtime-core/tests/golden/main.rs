@@ -91,6 +91,7 @@ async fn every_server_frame_is_told_to_the_letter() {
     values::changes(&mut produced);
     values::signals(&mut produced);
     values::errors(&mut produced);
+    values::too_late(&mut produced);
     scene::play(&mut produced).await;
 
     let golden = golden(Direction::Server);

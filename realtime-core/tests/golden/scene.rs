@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use realtime_core::{
     Connection, Opening, Realtime, Scope,
-    change::{NewParticipant, NewRoom},
+    change::{History, Legacy, NewParticipant, NewRoom},
     id::{IdGenerator, RoomId, SessionId, UserId},
     memory::MemoryStore,
     participant::Role,
@@ -31,6 +31,8 @@ use crate::{
 /// Who is in the scene: the client, who opened the job, and the cleaner.
 const ANN: &str = "42";
 const BEN: &str = "7";
+/// Who takes over from him.
+const CLEO: &str = "11";
 /// How long tokens last, from the beginning of the scene.
 const TOKEN_TTL: Duration = Duration::from_secs(3_600);
 
@@ -260,6 +262,29 @@ async fn the_rest(ann: &mut Client, produced: &mut Produced) {
     produced.insert("answer_refresh", refreshed);
 }
 
+/// Another cleaner takes over, and the first one is erased.
+async fn handover(scene: &Scene, ann: &mut Client, produced: &mut Produced) {
+    let room = scene.server.open(job("7424")).await.unwrap().room.id;
+    let hello = json!({"room": room, "client_id": "0c11", "body": "Can you come on Monday?"});
+    ann.ask("send", hello).await;
+    let mut cleo = Client::new(&scene.server, CLEO);
+    cleo.ask("connect", json!({})).await;
+    let comes = NewParticipant {
+        user: user(CLEO),
+        role: Role::Member,
+        name: Some("Cleo".to_owned()),
+    };
+    let (server, ben) = (&scene.server, user(BEN));
+    let replaced = server.replace(room, &ben, comes, History::FromNow).await;
+    replaced.unwrap();
+    produced.insert("push_room_handed_over", cleo.hear_push("room").await);
+
+    server.erase(&ben, Legacy::Tombstone).await.unwrap();
+    let reset = ann.hear_push("reset").await;
+    let changes = json!({"room": reset["reset"]["room"], "after_rev": 1});
+    produced.insert("answer_changes_reset", ann.ask("changes", changes).await);
+}
+
 async fn farewell(scene: &Scene, ann: &mut Client, produced: &mut Produced) {
     let newcomer: UserId = user("9");
     let quiet = scene.server.accept(Opening::of(newcomer));
@@ -272,6 +297,7 @@ async fn farewell(scene: &Scene, ann: &mut Client, produced: &mut Produced) {
         .ask("typing", json!({"room": open, "active": true}))
         .await;
     produced.insert("answer_typing", typing);
+    handover(scene, ann, produced).await;
 
     let (min, max) = (Duration::from_secs(1), Duration::from_secs(10));
     scene.server.drain(min, max).await;

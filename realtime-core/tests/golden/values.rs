@@ -84,6 +84,8 @@ fn participant() -> Participant {
         rev: Rev::new(6),
         member_rev: Rev::new(6),
         joined_at: later(90),
+        visible_from: Seq::FIRST,
+        visible_to: None,
     }
 }
 
@@ -147,6 +149,15 @@ pub(crate) fn changes(produced: &mut Produced) {
         ..message()
     };
     note("push_message_system", &told(system, 1).public);
+    let erased = Message {
+        sender: Sender::Erased,
+        client_id: None,
+        body: Some("[removed by the platform]".to_owned()),
+        edited_at: Some(later(75)),
+        rev: Rev::new(10),
+        ..message()
+    };
+    note("push_message_erased", &told(erased, 9).public);
     let edited = Message {
         body: Some("I am at the back door.".to_owned()),
         edited_at: Some(later(75)),
@@ -161,6 +172,12 @@ pub(crate) fn changes(produced: &mut Produced) {
         ..message()
     };
     note("push_message_deleted", &told(deleted, 6).public);
+    members(produced);
+}
+
+/// The pushes that tell of participants and of the room.
+fn members(produced: &mut Produced) {
+    let mut note = |name, line: &str| produced.insert(name, parsed(line));
     let receipt = Receipt {
         user: user("42"),
         delivered_seq: Seq::new(3),
@@ -179,6 +196,14 @@ pub(crate) fn changes(produced: &mut Produced) {
     };
     let gone = RoomChange::Participant(Box::new(gone));
     note("push_participant_removed", &event(7, 6, gone).public);
+    let left = Participant {
+        state: ParticipantState::Left,
+        visible_to: Some(Seq::new(3)),
+        rev: Rev::new(7),
+        ..participant()
+    };
+    let left = RoomChange::Participant(Box::new(left));
+    note("push_participant_left", &event(7, 6, left).public);
     let locked = RoomChange::Room(Box::new(room()));
     note("push_room_changed", &event(8, 7, locked).public);
 }
@@ -251,6 +276,13 @@ pub(crate) fn errors(produced: &mut Produced) {
         let name = format!("error_{code}").leak();
         produced.insert(name, parsed(&protocol::failure(Some(7), &error)));
     }
+}
+
+/// What an edit is answered that comes too late.
+pub(crate) fn too_late(produced: &mut Produced) {
+    let error = Error::from(Rejection::TooLate).to_wire();
+    let line = protocol::failure(Some(7), &error);
+    produced.insert("answer_edit_too_late", parsed(&line));
 }
 
 fn error_of(code: ErrorCode) -> WireError {

@@ -1,9 +1,12 @@
 //! The commands: a file for each.
 
 mod check;
+mod database;
 mod demo;
 mod logging;
+mod migrate;
 mod openapi;
+mod restored;
 mod serve;
 mod token;
 
@@ -38,6 +41,12 @@ enum Command {
     Serve(Flags),
     /// Prints a token for development, signed with the server's secret.
     Token(token::TokenArgs),
+    /// Brings the database's schema up to date, and prints what was changed. While servers
+    /// run: changes only add. `serve` does it by itself unless it is configured not to.
+    Migrate(migrate::MigrateArgs),
+    /// Declares that the database was restored from a backup: clients, who may know of
+    /// more than it holds now, are told to start afresh.
+    Restored(DatabaseFlags),
     /// Checks the configuration and prints everything that is wrong with it.
     Check(Flags),
     /// Prints the OpenAPI document of the REST calls.
@@ -62,6 +71,27 @@ struct Flags {
     /// Redis, for several servers as one
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+}
+
+/// What the command line sets of the configuration, where only the database matters.
+#[derive(Debug, Default, Args)]
+struct DatabaseFlags {
+    /// A configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which database [default: sqlite://realtime.db]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+impl From<DatabaseFlags> for Flags {
+    fn from(DatabaseFlags { config, database }: DatabaseFlags) -> Self {
+        Self {
+            config,
+            database,
+            ..Self::default()
+        }
+    }
 }
 
 impl Flags {
@@ -100,6 +130,11 @@ impl Failure {
         }
     }
 
+    /// It cannot be, as things are; the message says it all.
+    const fn refused(message: String) -> Self {
+        Self { code: 1, message }
+    }
+
     /// It did not work; it may later.
     fn of(what: &str, error: &dyn std::error::Error) -> Self {
         let mut message = format!("{what}: {error}");
@@ -117,6 +152,8 @@ pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(flags) => serve::run(flags),
         Command::Token(args) => token::run(args),
+        Command::Migrate(args) => migrate::run(args),
+        Command::Restored(flags) => restored::run(flags),
         Command::Check(flags) => check::run(flags),
         Command::Openapi => openapi::run(),
         Command::Demo(args) => demo::run(args),

@@ -1,6 +1,6 @@
 //! `serve`: runs the server until it is told to stop.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use realtime_core::{
     Realtime,
@@ -9,27 +9,26 @@ use realtime_core::{
 use realtime_server::{
     App, Server,
     auth::{JwtAuthenticator, KeyError, STRONG_SECRET_BYTES, Secret},
-    config::{Config, Database},
+    config::{Config, ConnectionUrl},
+    durability,
 };
-use realtime_store_sea::{SeaOptions, SeaStore, Survives};
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Flags, logging, print};
+use super::{Failure, Flags, database, logging, print};
 
 pub(super) const NO_REDIS: &str = "redis.url is set, but this build has no Redis yet: \
     run one server, without --redis and REALTIME_REDIS__URL";
 /// How long tasks that were told to end may take when the process does.
 pub(super) const LAST_MOMENT: Duration = Duration::from_secs(1);
-/// Connections to the database that do not read: one writes, one keeps the log short.
-const NOT_READING: u32 = 2;
 /// The exit code of a process that was told twice to stop.
 const NOW: i32 = 1;
 
 pub(super) fn run(flags: Flags) -> Result<(), Failure> {
+    let given = flags.database.clone().map(ConnectionUrl::new);
     let config = flags.load()?;
     if config.redis.url.is_some() {
         return Err(Failure::usage(NO_REDIS));
@@ -43,6 +42,12 @@ pub(super) fn run(flags: Flags) -> Result<(), Failure> {
         tracing::warn!(
             bytes,
             "the secret is shorter than it should be, and can be guessed from a token"
+        );
+    }
+    if given.is_some_and(|url| url.has_password()) {
+        tracing::warn!(
+            "the password of the database stands on the command line, where everybody on this \
+             machine sees it: give the URL as REALTIME_DATABASE__URL"
         );
     }
     let runtime = start_runtime()?;
@@ -60,47 +65,28 @@ pub(super) fn start_runtime() -> Result<Runtime, Failure> {
 
 async fn serve(config: Config) -> Result<(), Failure> {
     let shutdown = stop_signals()?;
-    let store = open_store(&config.database).await?;
-    let realtime = Realtime::builder(store.clone())
+    let store = database::open(&config.database).await?;
+    durability::log(store.durability());
+    let mut realtime = Realtime::builder(store.clone())
         .limits(App::limits_of(&config))
-        .start()
-        .await;
+        .lanes(store.lanes());
+    if config.search.enabled {
+        realtime = realtime.search(store.clone());
+    }
+    let realtime = realtime.start().await;
     let realtime = realtime.map_err(|error| Failure::of("cannot read the database", &error))?;
     let verifier = config.auth.verifier().map_err(Failure::usage)?;
     let clock = || SystemClock.now().as_millis();
     let authenticator = Arc::new(JwtAuthenticator::new(Arc::new(verifier), clock));
     let server = Server::bind(config, realtime, authenticator)
         .map_err(|error| Failure::of("cannot start", &error))?;
+    server.app().tell_durability(store.durability().clone());
     print(format_args!("listening on http://{}", server.local_addr()))?;
     server.serve(shutdown).await;
     store
         .close()
         .await
         .map_err(|error| Failure::of("cannot close the database", &error))
-}
-
-async fn open_store(database: &Database) -> Result<Arc<SeaStore>, Failure> {
-    let readers = NonZeroU32::new(database.max_connections.saturating_sub(NOT_READING));
-    let options = SeaOptions {
-        readers: readers.unwrap_or(NonZeroU32::MIN),
-        ..SeaOptions::default()
-    };
-    let opened = SeaStore::connect(database.url.expose(), options).await;
-    let store = opened.map_err(|error| Failure::of("cannot open the database", &error))?;
-    let durability = store.durability();
-    let settings = &durability.settings;
-    match durability.survives {
-        Survives::PowerLoss => {
-            tracing::info!(?settings, "what is acknowledged survives a loss of power");
-        }
-        Survives::ProcessCrash => {
-            tracing::warn!(?settings, "what is acknowledged may be lost with the power");
-        }
-        Survives::Nothing => {
-            tracing::warn!(?settings, "the database is in memory: nothing is kept");
-        }
-    }
-    Ok(Arc::new(store))
 }
 
 /// Cancelled by the first SIGTERM or SIGINT; the second ends the process at once.

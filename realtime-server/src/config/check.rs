@@ -1,5 +1,7 @@
 //! What no single type or bound can say.
 
+use std::time::Duration;
+
 use http::Uri;
 use tracing_subscriber::EnvFilter;
 
@@ -11,6 +13,11 @@ use super::{
 };
 
 const DATABASES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
+const SQLITE: &str = "sqlite";
+/// Transactions at once: beyond that, they wait for each other in the database.
+const MOST_LANES: u32 = 64;
+/// What keeps messages for a shorter time than this is a mistake.
+const LEAST_RETENTION: Duration = Duration::from_secs(60 * 60);
 const REDIS_KINDS: [&str; 6] = [
     "redis",
     "rediss",
@@ -23,6 +30,7 @@ const REDIS_KINDS: [&str; 6] = [
 pub(super) fn all(config: &Config, reader: &mut Reader) {
     server(&config.server, reader);
     scheme(reader, Database::NAME, &config.database.url, &DATABASES);
+    database(&config.database, reader);
     if let Some(url) = &config.redis.url {
         scheme(reader, Redis::NAME, url, &REDIS_KINDS);
     }
@@ -80,6 +88,20 @@ fn scheme(reader: &mut Reader, section: &str, url: &ConnectionUrl, known: &[&str
     }
 }
 
+fn database(database: &Database, reader: &mut Reader) {
+    let Some(lanes) = database.lanes else { return };
+    if lanes == 0 || lanes > MOST_LANES {
+        let message = format!("must be 1 to {MOST_LANES}, or empty");
+        reader.complain(Database::NAME, "lanes", message);
+    } else if database.url.scheme() != SQLITE && lanes >= database.max_connections {
+        let message = format!(
+            "must be below max_connections ({}), so that somebody can read",
+            database.max_connections
+        );
+        reader.complain(Database::NAME, "lanes", message);
+    }
+}
+
 /// A word alone is a level here; to the library it could also be a module.
 fn is_log_filter(filter: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -101,6 +123,10 @@ fn claim_names(auth: &Auth, reader: &mut Reader) {
 }
 
 fn limits(limits: &Limits, reader: &mut Reader) {
+    if limits.retention.is_some_and(|kept| kept < LEAST_RETENTION) {
+        let message = "must be at least 1h, or empty: what is removed does not come back";
+        reader.complain(Limits::NAME, "retention", message);
+    }
     in_order(
         reader,
         ("queue_bytes_soft", limits.queue_bytes_soft),

@@ -38,7 +38,7 @@ pub use self::{
     keys::KeyFile,
     layers::SECRET_VARIABLE,
     sample::sample,
-    sections::{Auth, Database, Events, Hub, Limits, Log, Redis, Server},
+    sections::{Auth, Database, Events, Hub, Limits, Log, Redis, Search, Server},
     values::{ConnectionUrl, LogFormat},
 };
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// Delivery and presence.
     pub hub: Hub,
+    /// Finding messages by their words.
+    pub search: Search,
     /// What the platform's events do.
     pub events: Events,
     /// Logs.
@@ -130,6 +132,7 @@ impl Config {
             auth: Auth::read(reader),
             limits: Limits::read(reader),
             hub: Hub::read(reader),
+            search: Search::read(reader),
             events: Events::read(reader),
             log: Log::read(reader),
         }

@@ -3,7 +3,7 @@
 use super::{
     reader::variable,
     section::Key,
-    sections::{Auth, Database, Events, Hub, Limits, Log, Redis, Server},
+    sections::{Auth, Database, Events, Hub, Limits, Log, Redis, Search, Server},
 };
 
 const HEAD: &str = "\
@@ -16,13 +16,14 @@ const HEAD: &str = "\
 
 /// A `realtime.toml` with every key, its meaning, bounds and default.
 pub fn sample() -> String {
-    let sections: [(&str, &[&str], Vec<Key>); 8] = [
+    let sections: [(&str, &[&str], Vec<Key>); 9] = [
         (Server::NAME, Server::ABOUT, Server::keys()),
         (Database::NAME, Database::ABOUT, Database::keys()),
         (Redis::NAME, Redis::ABOUT, Redis::keys()),
         (Auth::NAME, Auth::ABOUT, Auth::keys()),
         (Limits::NAME, Limits::ABOUT, Limits::keys()),
         (Hub::NAME, Hub::ABOUT, Hub::keys()),
+        (Search::NAME, Search::ABOUT, Search::keys()),
         (Events::NAME, Events::ABOUT, Events::keys()),
         (Log::NAME, Log::ABOUT, Log::keys()),
     ];

@@ -72,11 +72,20 @@ section! {
 section! {
     /// Where messages are stored.
     Database in "database" {
-        /// sqlite://FILE; the file is created when it is missing.
+        /// sqlite://FILE (created when it is missing), postgres://USER@HOST/DATABASE, or
+        /// mysql://USER@HOST/DATABASE for MySQL and MariaDB. With a password in it, give it by
+        /// the variable REALTIME_DATABASE__URL: command lines are seen by everybody there.
         url: ConnectionUrl = ConnectionUrl::new("sqlite://realtime.db");
-        /// Connections to the database.
+        /// Connections of this server to the database. SQLite: one writes, one keeps the log
+        /// short, the rest read. Otherwise one for each of the `lanes`, the rest read.
         max_connections: u32 = 8,
             in 1..=1_000, "databases serve few connections better than many";
+        /// Transactions that write side by side, each for its share of the rooms; empty: as
+        /// many as suit the database. SQLite has one, whatever is said here.
+        lanes: Option<u32> = None;
+        /// Whether a start brings the schema up to date. With false, a schema that is behind
+        /// stops the start: run `realtime-server migrate` before.
+        migrate: bool = true;
     }
 }
 
@@ -152,6 +161,13 @@ section! {
         /// The metadata of a message, as JSON.
         metadata_bytes: usize = 4_096,
             in 2..=65_536, "every participant gets every message";
+        /// How long after it was sent a user may change the text of a message; empty: for ever.
+        edit_window: Option<Duration> = None;
+        /// How long after it was sent a user may delete a message; empty: for ever.
+        delete_window: Option<Duration> = None;
+        /// How long messages are kept; empty: for ever. Older ones are removed for good, in the
+        /// background. At least 1h: what is removed by mistake does not come back.
+        retention: Option<Duration> = None;
         /// Rooms that one connection follows.
         rooms: usize = 1_000,
             in 1..=100_000, "each costs a place in a table and a share of every sweep";
@@ -218,6 +234,15 @@ section! {
         /// How long `typing` holds without being renewed.
         typing_ttl: Duration = seconds(6),
             in 100 ms..=60 s, "a client that vanishes must not type for ever";
+    }
+}
+
+section! {
+    /// Finding messages by their words.
+    Search in "search" {
+        /// Whether messages can be searched. With false nothing is indexed by this server;
+        /// what is missing is indexed when it is true again.
+        enabled: bool = true;
     }
 }
 

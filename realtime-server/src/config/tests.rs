@@ -389,6 +389,61 @@ fn a_level_is_a_level() {
 }
 
 #[test]
+fn what_would_remove_everything_is_taken_for_a_mistake() {
+    let retention = |text: &str| from_env([("REALTIME_LIMITS__RETENTION", text)]);
+    for short in ["0s", "59m", "1ms"] {
+        let problems = env_problems([("REALTIME_LIMITS__RETENTION", short)]);
+        assert!(problems[0].contains("at least 1h"), "{problems:?}");
+    }
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(retention("1h").unwrap().limits.retention, Some(hour));
+    assert_eq!(retention("").unwrap().limits.retention, None);
+    // A window of nothing is a rule like any other.
+    let none = from_env([
+        ("REALTIME_LIMITS__EDIT_WINDOW", "0s"),
+        ("REALTIME_LIMITS__DELETE_WINDOW", "15m"),
+    ]);
+    let limits = none.unwrap().limits;
+    assert_eq!(limits.edit_window, Some(Duration::ZERO));
+    assert_eq!(limits.delete_window, Some(Duration::from_secs(900)));
+}
+
+#[test]
+fn lanes_leave_somebody_to_read() {
+    let with = |url: &str, lanes: &str| {
+        from_env([
+            ("REALTIME_DATABASE__URL", url),
+            ("REALTIME_DATABASE__LANES", lanes),
+            ("REALTIME_DATABASE__MAX_CONNECTIONS", "8"),
+        ])
+    };
+    let postgres = "postgres://app@db.example/chat";
+    assert_eq!(with(postgres, "7").unwrap().database.lanes, Some(7));
+    assert_eq!(with(postgres, "").unwrap().database.lanes, None);
+    assert!(with("sqlite://a.db", "8").is_ok(), "it has one anyway");
+    for wrong in ["0", "8", "65", "-1", "many"] {
+        let error = with(postgres, wrong).unwrap_err().to_string();
+        assert!(error.starts_with("REALTIME_DATABASE__LANES: "), "{error}");
+    }
+}
+
+#[test]
+fn a_password_is_noticed_wherever_it_stands() {
+    for (url, has) in [
+        ("postgres://app:secret@db.example/chat", true),
+        ("postgres://app:@db.example/chat", true),
+        ("postgres://app@db.example/chat?password=secret", true),
+        ("mysql://a%3A:b@[::1]:3306/chat", true),
+        ("postgres://app@db.example:5432/chat", false),
+        ("postgres://db.example:5432/chat", false),
+        ("sqlite://chat.db", false),
+        ("sqlite::memory:", false),
+    ] {
+        assert_eq!(ConnectionUrl::new(url).has_password(), has, "{url}");
+    }
+}
+
+#[test]
 fn metrics_have_an_address_of_their_own() {
     let both = |address| {
         from_env([

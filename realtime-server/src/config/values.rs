@@ -21,6 +21,14 @@ impl ConnectionUrl {
         &self.0
     }
 
+    /// Whether a password stands in it.
+    pub fn has_password(&self) -> bool {
+        let bare = self.0.split(['?', '#']).next().unwrap_or_default();
+        let rest = bare.split_once("://").map_or("", |(_, rest)| rest);
+        let in_front = rest.rsplit_once('@').map(|(user, _)| user);
+        in_front.is_some_and(|user| user.contains(':')) || self.0.contains("password=")
+    }
+
     /// What stands before the first colon.
     pub fn scheme(&self) -> &str {
         self.0.split_once(':').map_or("", |(scheme, _)| scheme)

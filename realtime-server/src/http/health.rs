@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{Answer, call::Call, json};
-use crate::App;
+use crate::{App, durability};
 
 #[derive(Serialize)]
 struct Ready {
@@ -12,6 +12,12 @@ struct Ready {
     store: bool,
     broker: bool,
     commit_queue: usize,
+    /// What an answered change survives, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    durability: Option<&'static str>,
+    /// What an operator should look into, though the server serves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
 }
 
 /// The process lives: it answers.
@@ -37,11 +43,14 @@ pub(super) async fn readiness(app: &App) -> Answer {
         (false, true, false) => (StatusCode::OK, "degraded"),
         (false, true, true) => (StatusCode::OK, "ok"),
     };
+    let survives = app.durability().map(|durability| durability.survives);
     let ready = Ready {
         status: word,
         store: health.store,
         broker: health.broker,
         commit_queue: health.commit_queue,
+        durability: survives.map(durability::word),
+        warnings: survives.and_then(durability::warning).into_iter().collect(),
     };
     json(status, &ready)
 }

@@ -59,3 +59,10 @@ pub(crate) const PAGE_AGE: Duration = Duration::from_secs(0);
 pub(crate) const OPERATOR_CONNECTIONS: usize = 32;
 /// How long such a connection may be silent; scrapers come every 10 to 60 s.
 pub(crate) const OPERATOR_SILENCE: Duration = Duration::from_secs(90);
+/// Exports under way at once: each holds a page of the store in memory, up to 40 MiB if
+/// every message in it was as long as it may be.
+pub(crate) const EXPORTS: usize = 8;
+/// Bytes of an export that are handed to the socket at a time.
+pub(crate) const EXPORT_PART: usize = 64 * 1024;
+/// When to come back for an export when there is no place for it.
+pub(crate) const EXPORT_PAUSE: Duration = Duration::from_secs(5);

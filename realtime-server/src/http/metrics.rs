@@ -12,7 +12,7 @@ use super::{
     ACCEPT_PAUSE, Answer, OPERATOR_CONNECTIONS, OPERATOR_SILENCE, Problem, RequestId, Response,
     call::Call, health, router, typed,
 };
-use crate::App;
+use crate::{App, durability};
 
 /// The text format that every Prometheus reads.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,6 +28,9 @@ pub(crate) async fn serve(call: Call) -> Answer {
 fn scrape(app: &App) -> Answer {
     let mut registry = Registry::default();
     app.realtime().metrics().register(&mut registry);
+    if let Some(durability) = app.durability() {
+        durability::register(durability, &mut registry);
+    }
     register_process(&mut registry);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| Problem::internal())?;

@@ -4,6 +4,7 @@ mod api;
 mod body;
 mod call;
 mod cors;
+mod export;
 mod health;
 mod limits;
 mod metrics;
@@ -28,7 +29,8 @@ use serde::Serialize;
 
 pub use self::openapi::document as openapi_document;
 pub(crate) use self::{
-    api::{Event, apply_event},
+    api::{Event, Outcome, apply_event},
+    export::Exports,
     limits::*,
     metrics::listen as listen_for_operators,
     place::HttpPlace,

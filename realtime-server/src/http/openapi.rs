@@ -115,7 +115,8 @@ fn parameters(route: &Route) -> Vec<Value> {
         if *schema == "UserIds" {
             parameter["explode"] = Value::from(false);
         }
-        if ["after_rev", "users"].contains(name) {
+        let is_position = *name == "after_rev" && !route.path.ends_with("/edits");
+        if is_position || *name == "users" {
             parameter["required"] = Value::from(true);
         }
         parameter
@@ -135,6 +136,13 @@ fn responses(route: &Route) -> Value {
             response["content"] = json!({"application/json": {"schema": reference(schema)}});
         }
         responses.insert(status.to_string(), response);
+    }
+    if let Some(line) = route.doc.lines {
+        let response = json!({
+            "description": "One JSON object a line.",
+            "content": {"application/x-ndjson": {"schema": reference(line)}},
+        });
+        responses.insert(StatusCode::OK.as_str().to_owned(), response);
     }
     let problem = json!({"$ref": "#/components/responses/Problem"});
     responses.insert("default".to_owned(), problem);

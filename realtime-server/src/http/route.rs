@@ -50,6 +50,8 @@ pub(crate) struct Doc {
     /// Statuses of success, with the schemas of their bodies; without one, there is no
     /// JSON.
     pub(crate) answers: &'static [(u16, Option<&'static str>)],
+    /// The schema of a line, of an answer that is a stream of them.
+    pub(crate) lines: Option<&'static str>,
 }
 
 impl Doc {
@@ -63,6 +65,14 @@ impl Doc {
             headers: &[],
             body: None,
             answers,
+            lines: None,
+        }
+    }
+
+    pub(crate) const fn lines(self, schema: &'static str) -> Self {
+        Self {
+            lines: Some(schema),
+            ..self
         }
     }
 

@@ -5,7 +5,7 @@
 use http::Method;
 
 use super::{
-    api::{events, messages, participants, people, pointers, rooms},
+    api::{events, messages, participants, people, pointers, rooms, search, users},
     health, metrics, openapi, page,
     route::{Doc, Route, Who},
     sse,
@@ -32,7 +32,8 @@ const SENT: (u16, Option<&str>) = (200, Some("Sent"));
 routes! {
     GET "/api/v1/rooms", User, rooms::list,
         Doc::new("The user's rooms, latest activity first", &[(200, Some("RoomPage"))])
-            .query(&[("cursor", "Cursor"), PAGE, ("state", "RoomState"), ("unread", "Flag")]);
+            .query(&[("cursor", "Cursor"), PAGE, ("state", "RoomState"), ("unread", "Flag"),
+                ("membership", "Membership")]);
     POST "/api/v1/rooms", Opener, rooms::create,
         Doc::new("Opens a room; with an Idempotency-Key, once for each", &[CREATED, ROOM])
             .headers(&[("Idempotency-Key", false)])
@@ -50,6 +51,10 @@ routes! {
         Doc::new("Lets participants write again", &[ROOM]);
     POST "/api/v1/rooms/{room}/archive", Service, rooms::archive,
         Doc::new("Locks the room and takes it out of the default list", &[ROOM]);
+    POST "/api/v1/rooms/{room}/retention", Service, rooms::retain,
+        Doc::new("Gives up old messages: those before from_seq, or all but the newest so many",
+            &[ROOM])
+            .body("Retention");
 
     GET "/api/v1/rooms/{room}/participants", Participant, participants::list,
         Doc::new("Active participants, by user id", &[(200, Some("ParticipantPage"))])
@@ -58,7 +63,13 @@ routes! {
         Doc::new("Puts somebody into the room, or into another role", &[(200, Some("Participant"))])
             .body("ParticipantInput");
     DELETE "/api/v1/rooms/{room}/participants/{user}", Service, participants::remove,
-        Doc::new("Takes somebody out of the room", &[(200, Some("Participant"))]);
+        Doc::new("Takes somebody out of the room; with history=keep they go on reading what was \
+            said up to now", &[(200, Some("Participant"))])
+            .query(&[("history", "KeepHistory")]);
+    POST "/api/v1/rooms/{room}/participants/{user}/replace", Service, participants::replace,
+        Doc::new("Hands the room over: the one leaves and goes on reading what was said up to \
+            now, the other comes", &[(200, Some("Replaced"))])
+            .body("Replacement");
 
     GET "/api/v1/rooms/{room}/messages", Participant, messages::history,
         Doc::new("A page of messages, ascending; the latest without a position",
@@ -72,6 +83,10 @@ routes! {
         Doc::new("Changes the text of a message of one's own", &[SENT]).body("MessagePatch");
     DELETE "/api/v1/rooms/{room}/messages/{seq}", Participant, messages::delete,
         Doc::new("Deletes a message of one's own; a tombstone stays", &[SENT]);
+    GET "/api/v1/rooms/{room}/messages/{seq}/edits", Service, messages::edits,
+        Doc::new("What a message said before it was edited or deleted, the first version first",
+            &[(200, Some("Edits"))])
+            .query(&[("after_rev", "Rev"), PAGE]);
     GET "/api/v1/rooms/{room}/changes", Participant, messages::changes,
         Doc::new("Everything that changed after a rev, as it is now", &[(200, Some("Changes"))])
             .query(&[("after_rev", "Rev"), PAGE]);
@@ -81,6 +96,10 @@ routes! {
     PUT "/api/v1/rooms/{room}/delivered", User, pointers::delivered,
         Doc::new("Moves the delivered pointer forward", &[(200, Some("Pointers"))]).body("Mark");
 
+    GET "/api/v1/search", User, search::find,
+        Doc::new("Messages with all these words in them, of those that the caller may see, newest \
+            first", &[(200, Some("SearchPage"))])
+            .query(&[("q", "SearchWords"), ("room", "RoomId"), ("before", "Cursor"), PAGE]);
     GET "/api/v1/unread", User, people::unread,
         Doc::new("What is unread over all rooms", &[(200, Some("UnreadTotals"))]);
     GET "/api/v1/presence", User, people::presence,
@@ -89,9 +108,19 @@ routes! {
             .query(&[("users", "UserIds")]);
     GET "/api/v1/notifications", User, people::notifications,
         Doc::new("The feed", &[(200, Some("Notifications"))]);
+    GET "/api/v1/export", User, users::export_own,
+        Doc::new("Everything that is known of the caller, one JSON object a line; the last says \
+            that it is complete", &[]).lines("ExportLine");
+    DELETE "/api/v1/users/{user}", Service, users::erase,
+        Doc::new("Erases a person: name and id at once, their messages room by room",
+            &[(202, Some("Erasure"))])
+            .query(&[("messages", "Legacy")]);
+    GET "/api/v1/users/{user}/export", Service, users::export,
+        Doc::new("Everything that is known of a person, one JSON object a line; the last says \
+            that it is complete", &[]).lines("ExportLine");
     POST "/api/v1/events", Service, events::receive,
-        Doc::new("Tells of something on the platform, once for each id",
-            &[(201, Some("EventResult")), (200, Some("EventResult"))])
+        Doc::new("Tells of something on the platform, once for each id; 202 for user.erased",
+            &[(201, Some("EventResult")), (200, Some("EventResult")), (202, Some("Erasure"))])
             .body("Event");
 
     GET "/api/openapi.json", Anyone, openapi::serve,

@@ -87,11 +87,7 @@ pub struct Api {
 impl Running {
     /// Requests with this token.
     pub fn api(&self, token: impl Into<Option<String>>) -> Api {
-        Api {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            address: self.address,
-            token: token.into(),
-        }
+        Api::new(self.address, token)
     }
 
     /// Requests of this user.
@@ -111,6 +107,15 @@ impl Running {
 }
 
 impl Api {
+    /// Requests to a server with this token.
+    pub fn new(address: SocketAddr, token: impl Into<Option<String>>) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            address,
+            token: token.into(),
+        }
+    }
+
     /// A request to another listener.
     pub fn at(&self, address: SocketAddr) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! A server in this process, over a database in memory.
+//! A server in this process, over the database that the test program is named after:
+//! `on_postgresql` runs what is in it on PostgreSQL; others run on one in memory.
 
 #![allow(
     dead_code,
@@ -8,6 +9,7 @@
 )]
 
 pub mod http;
+pub mod process;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -26,15 +28,59 @@ use realtime_server::{
     auth::{JwtAuthenticator, Keys, MintRequest, Rules, Secret, VerificationKey, Verifier, mint},
     config::{Config, Sources},
 };
-use realtime_testkit::client::Client;
+use realtime_store_sea::{SeaOptions, SeaStore};
+use realtime_testkit::{
+    client::Client,
+    database::{self, Database},
+};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "in-process-only-0123456789abcdefghijklmnopqrstuvwxyz";
 
+/// Over what the servers of this test program run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Memory,
+    Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+impl Kind {
+    /// That of this program.
+    pub fn here() -> Self {
+        match env!("CARGO_CRATE_NAME") {
+            "on_sqlite" => Self::Sqlite,
+            "on_postgresql" => Self::Postgres,
+            "on_mariadb" => Self::MariaDb,
+            _ => Self::Memory,
+        }
+    }
+
+    /// A new, empty database, and what must be kept as long as it is used.
+    async fn fresh(self) -> (String, Option<TempDir>) {
+        let of = |server: fn() -> &'static Database| {
+            tokio::task::spawn_blocking(move || server().fresh_url())
+        };
+        match self {
+            Self::Memory => ("sqlite::memory:".to_owned(), None),
+            Self::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join("realtime.db");
+                (format!("sqlite://{}", file.display()), Some(folder))
+            }
+            Self::Postgres => (of(database::postgres).await.unwrap(), None),
+            Self::MariaDb => (of(database::mariadb).await.unwrap(), None),
+        }
+    }
+}
+
 /// A running server.
 pub struct Running {
+    _folder: Option<TempDir>,
     pub address: SocketAddr,
     pub metrics_address: Option<SocketAddr>,
     pub realtime: Realtime,
@@ -44,12 +90,42 @@ pub struct Running {
 
 /// Starts a server; `settings` are environment variables without their prefix.
 pub async fn start(settings: &[(&str, &str)]) -> Running {
-    let store = Arc::new(MemoryStore::default());
-    start_over(
-        |config| Realtime::builder(store).limits(App::limits_of(config)),
-        settings,
-    )
-    .await
+    if Kind::here() == Kind::Memory {
+        let store = Arc::new(MemoryStore::default());
+        let build = |config: &Config| {
+            let builder = Realtime::builder(store.clone()).limits(App::limits_of(config));
+            if config.search.enabled {
+                builder.search(store)
+            } else {
+                builder
+            }
+        };
+        return start_over(build, settings).await;
+    }
+    let (url, folder) = Kind::here().fresh().await;
+    let running = start_on(&url, settings).await;
+    Running {
+        _folder: folder,
+        ..running
+    }
+}
+
+/// The same, over the database at a URL.
+pub async fn start_on(url: &str, settings: &[(&str, &str)]) -> Running {
+    let store = SeaStore::connect(url, SeaOptions::default()).await.unwrap();
+    let store = Arc::new(store);
+    let build = |config: &Config| {
+        let lanes = store.lanes();
+        let builder = Realtime::builder(store.clone())
+            .lanes(lanes)
+            .limits(App::limits_of(config));
+        if config.search.enabled {
+            builder.search(store)
+        } else {
+            builder
+        }
+    };
+    start_over(build, settings).await
 }
 
 /// The same, over what `build` makes.
@@ -76,6 +152,7 @@ pub async fn start_over(
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(server.serve(shutdown.clone()));
     Running {
+        _folder: None,
         address,
         metrics_address,
         realtime,

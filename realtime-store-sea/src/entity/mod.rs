@@ -4,6 +4,8 @@
 //! No column points into a table of the host's, and none of ours is declared a
 //! foreign key: every row is written by one transaction that has read its parents.
 
+pub(crate) mod chore;
+pub(crate) mod edition;
 pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod meta;

@@ -7,7 +7,7 @@ use crate::rows::Columns;
 /// The columns in the order in which [`Model::read`] reads them, of `p`.
 pub(crate) const COLUMNS: &str = "p.room_id, p.user_id, p.role, p.state, p.delivered_seq, p.read_seq, \
     p.delivered_at, p.read_at, p.muted_until, p.rev, p.member_rev, \
-    p.joined_at, p.left_at";
+    p.joined_at, p.left_at, p.visible_from_seq, p.visible_to_seq";
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rt_participant")]
@@ -29,6 +29,10 @@ pub(crate) struct Model {
     pub(crate) member_rev: i64,
     pub(crate) joined_at: i64,
     pub(crate) left_at: Option<i64>,
+    /// The first message that they may see.
+    pub(crate) visible_from_seq: i64,
+    /// The last one, of somebody who left.
+    pub(crate) visible_to_seq: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -53,6 +57,8 @@ impl Model {
             member_rev: columns.next()?,
             joined_at: columns.next()?,
             left_at: columns.next()?,
+            visible_from_seq: columns.next()?,
+            visible_to_seq: columns.next()?,
         })
     }
 }

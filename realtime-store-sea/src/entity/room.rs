@@ -8,7 +8,7 @@ use crate::rows::Columns;
 pub(crate) const COLUMNS: &str = "r.id, r.kind, r.subject_type, r.subject_id, r.title, r.state, \
     r.locks_at, r.first_seq, r.last_seq, r.last_rev, r.meta_rev, r.receipt_rev, \
     r.participant_count, r.last_message_at, r.metadata, r.created_at, \
-    r.updated_at";
+    r.updated_at, r.reset_rev";
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rt_room")]
@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) metadata: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Who asks for what changed after a `rev` before this one must start anew.
+    pub(crate) reset_rev: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -62,6 +64,7 @@ impl Model {
             metadata: columns.next()?,
             created_at: columns.next()?,
             updated_at: columns.next()?,
+            reset_rev: columns.next()?,
         })
     }
 }

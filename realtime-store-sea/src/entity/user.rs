@@ -11,7 +11,14 @@ pub(crate) const PLATFORM: i64 = 0;
 
 /// The columns in the order in which [`Model::read`] reads them, of `u`.
 pub(crate) const COLUMNS: &str = "u.id, u.external_id, u.display_name, u.last_rev, \
-    u.last_seen_at, u.created_at, u.updated_at";
+    u.last_seen_at, u.created_at, u.updated_at, u.state";
+
+/// What a message shows of its sender, as [`sent_message`](crate::rows::sent_message)
+/// reads it.
+pub(crate) const SENDER: &str = "u.external_id, u.display_name, u.state";
+
+/// The `state` of somebody who was erased; of all others it is 0.
+pub(crate) const ERASED: i16 = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rt_user")]
@@ -27,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) last_seen_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// 0, or [`ERASED`].
+    pub(crate) state: i16,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -45,6 +54,7 @@ impl Model {
             last_seen_at: columns.next()?,
             created_at: columns.next()?,
             updated_at: columns.next()?,
+            state: columns.next()?,
         })
     }
 }

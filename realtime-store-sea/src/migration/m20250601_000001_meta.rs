@@ -1,23 +1,20 @@
 //! `rt_meta`: what is true of the database as a whole.
 
-use sea_orm_migration::prelude::*;
+use sea_orm::sea_query::Table;
 
-use super::{dialect, text};
+use super::{SchemaChange, Step};
+use crate::dialect::columns::Schema;
 
-#[derive(DeriveMigrationName)]
-pub(super) struct Migration;
+pub(super) const CHANGE: SchemaChange = SchemaChange {
+    name: "m20250601_000001_meta",
+    steps,
+};
 
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let dialect = dialect(manager)?;
-        let mut table = Table::create();
-        table
-            .table("rt_meta")
-            .col(text("key").not_null().primary_key())
-            .col(text("value").not_null());
-        manager
-            .create_table(dialect.clustered(&mut table).take())
-            .await
-    }
+fn steps(schema: Schema) -> Vec<Step> {
+    let mut table = Table::create();
+    table
+        .table("rt_meta")
+        .col(schema.text_key("key").not_null().primary_key())
+        .col(schema.text("value").not_null());
+    vec![Step::table(schema.clustered(&mut table))]
 }

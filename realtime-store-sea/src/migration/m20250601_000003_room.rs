@@ -1,49 +1,39 @@
 //! `rt_room`: the rooms, with the heads of their two numberings.
 
-use sea_orm_migration::prelude::*;
+use sea_orm::sea_query::Table;
 
-use super::{NAME_CHARS, code, dialect, name, number, text};
+use super::{NAME_CHARS, SchemaChange, Step, code, number, step::index};
+use crate::dialect::columns::Schema;
 
-#[derive(DeriveMigrationName)]
-pub(super) struct Migration;
+pub(super) const CHANGE: SchemaChange = SchemaChange {
+    name: "m20250601_000003_room",
+    steps,
+};
 
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let dialect = dialect(manager)?;
-        let mut table = Table::create();
-        table
-            .table("rt_room")
-            .col(dialect.uuid("id").primary_key())
-            .col(code("kind").not_null())
-            .col(name("subject_type", NAME_CHARS))
-            .col(name("subject_id", NAME_CHARS))
-            .col(text("title"))
-            .col(code("state").not_null())
-            .col(number("locks_at"))
-            .col(number("first_seq").not_null())
-            .col(number("last_seq").not_null())
-            .col(number("last_rev").not_null())
-            .col(number("meta_rev").not_null())
-            .col(number("receipt_rev").not_null())
-            .col(number("participant_count").not_null())
-            .col(number("last_message_at"))
-            .col(text("metadata"))
-            .col(number("created_at").not_null())
-            .col(number("updated_at").not_null());
-        manager
-            .create_table(dialect.clustered(&mut table).take())
-            .await?;
-        manager
-            .create_index(
-                Index::create()
-                    .name("rt_room_subject")
-                    .table("rt_room")
-                    .col("subject_type")
-                    .col("subject_id")
-                    .unique()
-                    .take(),
-            )
-            .await
-    }
+fn steps(schema: Schema) -> Vec<Step> {
+    let mut table = Table::create();
+    table
+        .table("rt_room")
+        .col(schema.uuid("id").primary_key())
+        .col(code("kind").not_null())
+        .col(schema.name("subject_type", NAME_CHARS))
+        .col(schema.name("subject_id", NAME_CHARS))
+        .col(schema.text("title"))
+        .col(code("state").not_null())
+        .col(number("locks_at"))
+        .col(number("first_seq").not_null())
+        .col(number("last_seq").not_null())
+        .col(number("last_rev").not_null())
+        .col(number("meta_rev").not_null())
+        .col(number("receipt_rev").not_null())
+        .col(number("participant_count").not_null())
+        .col(number("last_message_at"))
+        .col(schema.text("metadata"))
+        .col(number("created_at").not_null())
+        .col(number("updated_at").not_null());
+    let subject = index("rt_room_subject", &["subject_type", "subject_id"]);
+    vec![Step::Table {
+        table: schema.restless(&mut table),
+        indexes: vec![subject.clone().unique().take()],
+    }]
 }

@@ -1,37 +1,52 @@
 //! The schema, one change a file. Changes only add, so that the version before
 //! and the one after can serve the same database at once.
 //!
-//! `sea-orm-migration` takes no lock of its own: two processes that start together
-//! would both see a change as missing. So all of it runs inside one transaction
-//! that holds the database's write lock from its first statement on; the second
-//! process waits, and then finds nothing left to do.
+//! All of it happens under a [lock] of our own: two servers that start together would
+//! both see a change as missing. The second one waits, and then finds nothing left to do.
+//! Who finds nothing to do in the first place takes no lock.
+//!
+//! On SQLite and PostgreSQL all missing changes are one transaction. MariaDB and MySQL
+//! commit every change of the schema by itself, so a server may be killed between two;
+//! each [`Step`] is therefore safe to be done again.
 
+mod lock;
 mod m20250601_000001_meta;
 mod m20250601_000002_user;
 mod m20250601_000003_room;
 mod m20250601_000004_participant;
 mod m20250601_000005_message;
 mod m20250601_000006_event;
+mod m20251123_000007_visible;
+mod m20251123_000008_reset;
+mod m20251123_000009_user_state;
+mod m20251123_000010_message_edit;
+mod m20251123_000011_chore;
+mod m20251123_000020_search;
+mod plan;
+mod step;
 
 use std::collections::HashSet;
 
 use realtime_core::{
     id::{IdGenerator, Incarnation},
     store::StoreError,
+    time::{Clock, SystemClock},
 };
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbErr, DynIden, EntityTrait,
-    TransactionTrait,
-};
-use sea_orm_migration::{
-    MigrationTrait, MigratorTrait, SchemaManager,
-    sea_query::{ColumnDef, IntoIden},
+    ActiveValue::Set,
+    ConnectionTrait, EntityTrait,
+    sea_query::{ColumnDef, OnConflict},
 };
 
+pub use self::plan::{MissingChange, Plan, migrate};
+use self::step::Step;
 use crate::{
-    dialect::Dialect,
+    connect::Migrator,
+    dialect::{Dialect, columns::Schema},
     entity::meta::{self, INCARNATION},
-    error::{at_commit, damaged, failed},
+    error::{damaged, failed},
+    query::Query,
+    rows::{Columns, single},
 };
 
 /// Where it is noted which changes were made. Not the default name: the host may run
@@ -43,67 +58,130 @@ const NAME_CHARS: u32 = 64;
 /// Characters of an event's id.
 const EVENT_ID_CHARS: u32 = 128;
 
-/// Brings the schema up to date, and answers which life of the database this is;
-/// a new database gets a new one.
+/// A change of the schema.
+#[derive(Debug, Clone, Copy)]
+struct SchemaChange {
+    name: &'static str,
+    steps: fn(Schema) -> Vec<Step>,
+}
+
+/// The changes, in order. They are never reordered, renamed or rewritten.
+const CHANGES: &[SchemaChange] = &[
+    m20250601_000001_meta::CHANGE,
+    m20250601_000002_user::CHANGE,
+    m20250601_000003_room::CHANGE,
+    m20250601_000004_participant::CHANGE,
+    m20250601_000005_message::CHANGE,
+    m20250601_000006_event::CHANGE,
+    m20251123_000007_visible::CHANGE,
+    m20251123_000008_reset::CHANGE,
+    m20251123_000009_user_state::CHANGE,
+    m20251123_000010_message_edit::CHANGE,
+    m20251123_000011_chore::CHANGE,
+    m20251123_000020_search::CHANGE,
+];
+
+/// Brings the schema up to date, if that is `allowed`; a new database gets a new
+/// incarnation.
 pub(crate) async fn run(
-    writer: &DatabaseConnection,
-    dialect: Dialect,
+    migrator: &Migrator,
     ids: &dyn IdGenerator,
-) -> Result<Incarnation, StoreError> {
-    // Usually there is nothing to do, and no reason to wait for who writes.
-    if let Some(incarnation) = done(writer).await? {
-        return Ok(incarnation);
+    allowed: bool,
+) -> Result<(), StoreError> {
+    let query = migrator.query();
+    let missing = missing(&query).await?;
+    if missing.is_empty() && incarnation(&query).await?.is_some() {
+        return Ok(());
     }
-    let locked = writer
-        .begin_with_options(dialect.to_write())
-        .await
-        .map_err(failed)?;
-    if is_behind(&locked).await.map_err(failed)? {
-        Migrator::up(&locked, None).await.map_err(failed)?;
+    if !allowed {
+        let names: Vec<&str> = missing.iter().map(|change| change.name).collect();
+        return Err(damaged(format!(
+            "the schema is behind, and may not be changed by this server; missing: {}",
+            names.join(", ")
+        )));
     }
-    let incarnation = match stored_incarnation(&locked).await? {
-        Some(stored) => stored,
-        None => new_incarnation(&locked, ids).await?,
-    };
-    locked.commit().await.map_err(at_commit)?;
-    Ok(incarnation)
+    let locked = lock::take(migrator).await?;
+    match bring_up(&locked.query(), migrator.schema, ids).await {
+        Ok(()) => locked.done().await,
+        Err(error) => {
+            locked.abandon().await;
+            Err(error)
+        }
+    }
 }
 
-/// The incarnation, if the schema is up to date.
-async fn done(db: &DatabaseConnection) -> Result<Option<Incarnation>, StoreError> {
-    let migrated = SchemaManager::new(db).has_table(MIGRATIONS).await;
-    if !migrated.map_err(failed)? || is_behind(db).await.map_err(failed)? {
-        return Ok(None);
+async fn bring_up<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    schema: Schema,
+    ids: &dyn IdGenerator,
+) -> Result<(), StoreError> {
+    let first = step::migrations_table(schema);
+    step::take(&first, query, schema).await?;
+    for change in missing(query).await? {
+        tracing::info!(change = change.name, "the schema is changed");
+        for step in (change.steps)(schema) {
+            step::take(&step, query, schema).await?;
+        }
+        note(query, change).await?;
     }
-    stored_incarnation(db).await
+    if incarnation(query).await?.is_none() {
+        renew_incarnation(query.db, ids).await?;
+    }
+    Ok(())
 }
 
-/// Whether a change of ours is missing. Changes that we do not know are those of a
+/// Notes that a change was made.
+async fn note<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    change: &SchemaChange,
+) -> Result<(), StoreError> {
+    let sql = format!("INSERT INTO {MIGRATIONS} (version, applied_at) VALUES (?, ?)");
+    const MILLIS: i64 = 1_000;
+    let seconds = SystemClock.now().as_millis() / MILLIS;
+    let statement = query
+        .dialect
+        .statement(&sql, [change.name.into(), seconds.into()]);
+    query.execute(statement).await
+}
+
+/// The changes of ours that were not made. Changes that we do not know are those of a
 /// newer version, which only added; they do not stop us.
-async fn is_behind(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    let applied: HashSet<String> = Migrator::get_migration_models(db)
-        .await?
-        .into_iter()
-        .map(|model| model.version)
-        .collect();
-    Ok(Migrator::migrations()
+async fn missing<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+) -> Result<Vec<&'static SchemaChange>, StoreError> {
+    let mut made = HashSet::new();
+    if step::has_table(query, MIGRATIONS).await? {
+        let sql = format!("SELECT version FROM {MIGRATIONS}");
+        for row in query.all(&sql, []).await? {
+            made.insert(Columns::of(&row).take::<String>()?);
+        }
+    }
+    Ok(CHANGES
         .iter()
-        .any(|migration| !applied.contains(migration.name())))
+        .filter(|change| !made.contains(change.name))
+        .collect())
 }
 
-async fn stored_incarnation(db: &impl ConnectionTrait) -> Result<Option<Incarnation>, StoreError> {
-    let stored = meta::Entity::find_by_id(INCARNATION).one(db).await;
+/// Which life of the database this is; none, if it has not begun.
+pub(crate) async fn incarnation<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+) -> Result<Option<Incarnation>, StoreError> {
+    let sql = match query.dialect {
+        Dialect::Sqlite | Dialect::Postgres => "SELECT value FROM rt_meta WHERE \"key\" = ?",
+        Dialect::MySql => "SELECT value FROM rt_meta WHERE `key` = ?",
+    };
+    let stored: Option<String> = single(query.one(sql, [INCARNATION.into()]).await?)?;
     stored
-        .map_err(failed)?
-        .map(|row| {
-            uuid::Uuid::try_parse(&row.value)
+        .map(|text| {
+            uuid::Uuid::try_parse(&text)
                 .map(Incarnation::from_uuid)
                 .map_err(|_| damaged("the incarnation is not a UUID"))
         })
         .transpose()
 }
 
-async fn new_incarnation(
+/// Begins a new life of the database.
+pub(crate) async fn renew_incarnation(
     db: &impl ConnectionTrait,
     ids: &dyn IdGenerator,
 ) -> Result<Incarnation, StoreError> {
@@ -112,37 +190,15 @@ async fn new_incarnation(
         key: Set(INCARNATION.to_owned()),
         value: Set(new.to_string()),
     };
+    let replaces = OnConflict::column(meta::Column::Key)
+        .update_column(meta::Column::Value)
+        .to_owned();
     meta::Entity::insert(row)
+        .on_conflict(replaces)
         .exec_without_returning(db)
         .await
         .map_err(failed)?;
     Ok(new)
-}
-
-/// The changes, in order. They are never reordered, renamed or rewritten.
-struct Migrator;
-
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20250601_000001_meta::Migration),
-            Box::new(m20250601_000002_user::Migration),
-            Box::new(m20250601_000003_room::Migration),
-            Box::new(m20250601_000004_participant::Migration),
-            Box::new(m20250601_000005_message::Migration),
-            Box::new(m20250601_000006_event::Migration),
-        ]
-    }
-
-    fn migration_table_name() -> DynIden {
-        MIGRATIONS.into_iden()
-    }
-}
-
-/// The dialect of a migration's connection.
-fn dialect(manager: &SchemaManager<'_>) -> Result<Dialect, DbErr> {
-    Dialect::of_backend(manager.get_database_backend())
-        .ok_or_else(|| DbErr::Migration("the database is not supported".to_owned()))
 }
 
 /// A column for a `seq`, a `rev`, a time or a count.
@@ -153,14 +209,4 @@ fn number(name: &'static str) -> ColumnDef {
 /// A column for an enum.
 fn code(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).small_integer().take()
-}
-
-/// A column for an identifier of the host's or a client's.
-fn name(name: &'static str, max_chars: u32) -> ColumnDef {
-    ColumnDef::new(name).string_len(max_chars).take()
-}
-
-/// A column for a text whose length others limit.
-fn text(name: &'static str) -> ColumnDef {
-    ColumnDef::new(name).text().take()
 }

@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use crate::{
     codes::{self, stored},
     dialect::Rows,
-    entity::{message, participant, room},
+    entity::{message, participant, room, user::SENDER},
     error::{damaged, failed},
     query::{Query, Snapshot},
     rows::{self, Columns, single},
@@ -71,6 +71,7 @@ pub(crate) async fn changes(
         });
     };
     let receipt_rev = codes::rev(row.receipt_rev)?;
+    let reset_rev = codes::rev(row.reset_rev)?;
     let row = rows::room(row)?;
     let limit = page_rows(limit, CHANGES_PAGE);
     let end = row.rev.min(after.plus(u64::from(limit)));
@@ -81,6 +82,14 @@ pub(crate) async fn changes(
     };
     if after >= end {
         return Ok(set);
+    }
+    if Rev::ZERO < after && after < reset_rev {
+        return Ok(ChangeSet {
+            rev: row.rev,
+            complete: true,
+            reset: true,
+            ..ChangeSet::default()
+        });
     }
     let range = Range { room, after, end };
     set.messages = messages(&query, &range, &row).await?;
@@ -130,13 +139,14 @@ async fn messages<C: ConnectionTrait>(
 ) -> Result<Vec<Message>, StoreError> {
     let first = first_sent_after(query, range, room).await?;
     let most = stored(range.end.since(range.after));
-    let columns = format!("{}, u.external_id, u.display_name", message::COLUMNS);
+    let columns = format!("{}, {SENDER}", message::COLUMNS);
     let named = "LEFT JOIN rt_user u ON u.id = m.sender_id";
     let sql = format!(
         "SELECT {columns} FROM rt_message m {named} \
          WHERE m.room_id = ? AND m.seq BETWEEN ? AND ? AND m.sent_rev <= ? AND m.rev = m.sent_rev \
          UNION ALL SELECT {columns} FROM rt_message m {named} \
-         WHERE m.room_id = ? AND m.rev BETWEEN ? AND ? AND m.rev <> m.sent_rev"
+         WHERE m.room_id = ? AND {rewritten}",
+        rewritten = query.dialect.rewritten_between(),
     );
     let [id, begin, end] = range.values();
     let last = first.saturating_add(most).saturating_sub(1);
@@ -150,6 +160,8 @@ async fn messages<C: ConnectionTrait>(
         end,
     ];
     let mut found = each_message(&query.all(&sql, values).await?)?;
+    // What is no longer kept may still have its rows.
+    found.retain(|message| message.seq >= room.first_seq);
     found.sort_unstable_by_key(|message| message.rev);
     Ok(found)
 }
@@ -191,7 +203,7 @@ async fn first_sent_after<C: ConnectionTrait>(
     single(query.one(&sql, values).await?)?.ok_or_else(|| damaged("a message is missing"))
 }
 
-/// Rows of messages with the sender's id and name.
+/// Rows of messages, each with its [sender](SENDER).
 pub(crate) fn each_message(found: &[QueryResult]) -> Result<Vec<Message>, StoreError> {
     found
         .iter()
@@ -199,7 +211,8 @@ pub(crate) fn each_message(found: &[QueryResult]) -> Result<Vec<Message>, StoreE
         .collect()
 }
 
-/// The participants whose newest change lies in the range.
+/// The participants whose newest change lies in the range, or their coming does: who
+/// moved a pointer after it is told before what they said.
 ///
 /// There is no index on `rev`: it would be written with every receipt. Receipts
 /// have a `rev` only in small rooms, whose participants are read in one go. Where
@@ -210,18 +223,23 @@ async fn participants<C: ConnectionTrait>(
     range: &Range,
     receipt_rev: Rev,
 ) -> Result<Vec<Participant>, StoreError> {
-    let newest = if receipt_rev > range.after {
-        "rev"
+    let (mut values, changed) = (range.values().to_vec(), "BETWEEN ? AND ?");
+    let changed = if receipt_rev > range.after {
+        // Who is there from the opening on did not come.
+        let came = range.after.next().max(Rev::FIRST.next());
+        values.extend([stored(came.get()).into(), stored(range.end.get()).into()]);
+        format!("(p.rev {changed} OR p.member_rev {changed})")
     } else {
-        "member_rev"
+        format!("p.member_rev {changed}")
     };
     let sql = format!(
         "SELECT {}, u.external_id, u.display_name FROM rt_participant p \
          JOIN rt_user u ON u.id = p.user_id \
-         WHERE p.room_id = ? AND p.{newest} BETWEEN ? AND ? ORDER BY p.rev, u.external_id",
+         WHERE p.room_id = ? AND {changed} AND u.external_id IS NOT NULL \
+         ORDER BY p.rev, u.external_id",
         participant::COLUMNS
     );
-    each_participant(&query.all(&sql, range.values()).await?)
+    each_participant(&query.all(&sql, values).await?)
 }
 
 /// Rows of participants with their id and name.

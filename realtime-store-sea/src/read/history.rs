@@ -11,7 +11,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     codes::{self, stored},
-    entity::message,
+    entity::{message, user::SENDER},
     query::{Query, Snapshot},
     read::changes::each_message,
     rows::Columns,
@@ -78,7 +78,7 @@ async fn messages<C: ConnectionTrait>(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT {}, u.external_id, u.display_name FROM rt_message m \
+        "SELECT {}, {SENDER} FROM rt_message m \
          LEFT JOIN rt_user u ON u.id = m.sender_id \
          WHERE m.room_id = ? AND m.seq BETWEEN ? AND ? ORDER BY m.seq",
         message::COLUMNS

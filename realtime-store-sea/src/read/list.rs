@@ -9,7 +9,7 @@ use realtime_core::{
     message::Message,
     participant::{Participant, ParticipantState},
     room::{Room, RoomState},
-    seq::Rev,
+    seq::{Rev, Seq},
     store::{RoomCursor, RoomQuery, RoomView, StoreError},
 };
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -18,7 +18,7 @@ use super::unread::{self, Pending};
 use crate::{
     codes::{self, Code, stored},
     dialect::{Dialect, Rows},
-    entity::{message, participant, room},
+    entity::{message, participant, room, user::SENDER},
     error::failed,
     query::{Query, Snapshot},
     read::changes::{each_message, each_participant},
@@ -62,17 +62,61 @@ pub(crate) async fn memberships(
     Ok((rooms?, codes::rev(rev)?))
 }
 
-/// A page of the rooms in which a user is active.
+/// A page of the rooms in which a user is active, or that they have left.
 pub(crate) async fn rooms(
     snapshot: &Snapshot,
     user: &UserId,
     wanted: &RoomQuery,
 ) -> Result<Vec<RoomView>, StoreError> {
+    if wanted.left && wanted.unread_only {
+        // Nothing is unread in rooms that were left.
+        return Ok(Vec::new());
+    }
     let query = snapshot.query();
+    if wanted.unread_only && !query.dialect.finds_ranges_of_rows() {
+        return unread_rooms(&query, user, wanted).await;
+    }
+    complete(&query, entries(&query, user, wanted).await?).await
+}
+
+/// A page of the rooms in which something is unread, where that cannot be asked for by the
+/// statement that lists them: those in which something may be are counted page by page.
+async fn unread_rooms<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    user: &UserId,
+    wanted: &RoomQuery,
+) -> Result<Vec<RoomView>, StoreError> {
+    let most = usize::try_from(page_rows(wanted.limit, ROOMS_PAGE)).unwrap_or(usize::MAX);
+    let mut wanted = wanted.clone();
+    let mut found = Vec::new();
+    loop {
+        let page = entries(query, user, &wanted).await?;
+        let is_last = page.len() < most;
+        wanted.after = page.last().map(|Entry { room, .. }| RoomCursor {
+            activity: room.last_message_at.unwrap_or(room.created_at),
+            room: room.id,
+        });
+        let pending: Vec<Pending> = page.iter().filter_map(Entry::pending).collect();
+        let unread = unread::of_rooms(query, &pending).await?;
+        found.extend(page.into_iter().filter(|entry| {
+            let unread = unread.get(&entry.room.id);
+            unread.is_some_and(|unread| unread.count > 0)
+        }));
+        if is_last || found.len() >= most {
+            break;
+        }
+    }
+    found.truncate(most);
+    complete(query, found).await
+}
+
+async fn entries<C: ConnectionTrait>(
+    query: &Query<'_, C>,
+    user: &UserId,
+    wanted: &RoomQuery,
+) -> Result<Vec<Entry>, StoreError> {
     let (sql, values) = page(query.dialect, user, wanted);
-    let statement = sea_orm::Statement::from_sql_and_values(query.dialect.backend(), sql, values);
-    let found = query.db.query_all_raw(statement).await.map_err(failed)?;
-    complete(&query, each_entry(&found)?).await
+    each_entry(&query.all(&sql, values).await?)
 }
 
 /// These rooms, in the order of the question.
@@ -91,8 +135,8 @@ pub(crate) async fn views(
     let join = query.dialect.lookup();
     let from = format!(
         "rt_user u ON u.external_id = v.external_id \
-         {join} rt_participant p ON p.room_id = v.room_id AND p.user_id = u.id AND p.state = 0 \
-         {join} rt_room r ON r.id = v.room_id"
+         {join} {} AND p.state = 0 {join} rt_room r ON r.id = v.room_id",
+        query.dialect.seat("p", "v.room_id", "u.id")
     );
     let found = query.find(wanted, &columns, &from).await?;
     let views = complete(&query, each_entry(&found)?).await?;
@@ -107,11 +151,18 @@ pub(crate) async fn views(
 /// The statement for a page. What is not asked for is not in its text.
 fn page(dialect: Dialect, user: &UserId, wanted: &RoomQuery) -> (String, Vec<Value>) {
     let join = dialect.lookup();
+    let (seat, visible) = if wanted.left {
+        // Nothing is visible without an end.
+        (ParticipantState::Left, " AND p.visible_to_seq IS NOT NULL")
+    } else {
+        (ParticipantState::Active, "")
+    };
     let mut sql = format!(
         "SELECT {} FROM rt_user u \
-         {join} rt_participant p ON p.user_id = u.id AND p.state = 0 \
+         {join} rt_participant p ON p.user_id = u.id AND p.state = {}{visible} \
          {join} rt_room r ON r.id = p.room_id WHERE u.external_id = ?",
-        entry_columns()
+        entry_columns(),
+        seat.code()
     );
     let mut values: Vec<Value> = vec![user.as_str().into()];
     let (state, is) = match wanted.state {
@@ -127,7 +178,7 @@ fn page(dialect: Dialect, user: &UserId, wanted: &RoomQuery) -> (String, Vec<Val
     }
     if wanted.unread_only {
         sql.push_str(" AND ");
-        sql.push_str(&unread::any());
+        sql.push_str(&unread::any(dialect));
     }
     sql.push_str(&format!(" {NEWEST_FIRST} LIMIT ?"));
     values.push(i64::from(page_rows(wanted.limit, ROOMS_PAGE)).into());
@@ -179,24 +230,31 @@ async fn complete<C: ConnectionTrait>(
     let mut people = small_rooms(query, &entries).await?;
     Ok(entries
         .into_iter()
-        .map(|Entry { room, me, .. }| RoomView {
-            unread: unread.get(&room.id).copied().unwrap_or_default(),
-            participants: people.remove(&room.id).unwrap_or_default(),
-            last_message: newest.remove(&room.id),
-            room,
-            me,
+        .filter_map(|Entry { room, me, .. }| {
+            let unread = unread.get(&room.id).copied().unwrap_or_default();
+            let people = people.remove(&room.id).unwrap_or_default();
+            let newest = newest.remove(&room.id);
+            RoomView::of(room, me, unread, people, newest)
         })
         .collect())
 }
 
 impl Entry {
     fn pending(&self) -> Option<Pending> {
-        let (read, last) = (self.me.read_seq, self.room.last_seq);
-        (read < last).then(|| Pending {
+        let first = self.me.read_seq.next().max(self.room.first_seq);
+        let last = self.room.last_seq;
+        (self.me.is_active() && first <= last).then(|| Pending {
             room: self.room.id,
-            range: (stored(read.next().get()), stored(last.get())),
+            range: (stored(first.get()), stored(last.get())),
             reader: self.number,
         })
+    }
+
+    /// The newest message that is kept and that they may see, or may have seen.
+    fn newest(&self) -> Option<Seq> {
+        let end = self.me.visible()?.to.unwrap_or(self.room.last_seq);
+        let newest = end.min(self.room.last_seq);
+        (newest >= self.room.first_seq).then_some(newest)
     }
 }
 
@@ -205,12 +263,13 @@ async fn newest_messages<C: ConnectionTrait>(
     entries: &[Entry],
 ) -> Result<HashMap<RoomId, Message>, StoreError> {
     let mut places = Rows::new(["room_id", "seq"]);
-    for room in entries.iter().map(|entry| &entry.room) {
-        if room.last_seq >= room.first_seq {
-            places.push([room.id.as_uuid().into(), stored(room.last_seq.get()).into()]);
+    for entry in entries {
+        if let Some(newest) = entry.newest() {
+            let room = entry.room.id.as_uuid();
+            places.push([room.into(), stored(newest.get()).into()]);
         }
     }
-    let columns = format!("{}, u.external_id, u.display_name", message::COLUMNS);
+    let columns = format!("{}, {SENDER}", message::COLUMNS);
     let from = "rt_message m ON m.room_id = v.room_id AND m.seq = v.seq \
                 LEFT JOIN rt_user u ON u.id = m.sender_id";
     let found = each_message(&query.find(places, &columns, from).await?)?;
@@ -232,7 +291,7 @@ async fn small_rooms<C: ConnectionTrait>(
     let join = query.dialect.lookup();
     let from = format!(
         "rt_participant p ON p.room_id = v.room_id AND p.state = 0 \
-         {join} rt_user u ON u.id = p.user_id"
+         {join} rt_user u ON u.id = p.user_id AND u.external_id IS NOT NULL"
     );
     let found = each_participant(&query.find(rooms, &columns, &from).await?)?;
     let mut people: HashMap<RoomId, Vec<Participant>> = HashMap::new();

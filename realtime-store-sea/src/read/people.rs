@@ -80,8 +80,8 @@ pub(crate) async fn acquaintances<C: ConnectionTrait>(
     let from = format!(
         "rt_user me ON me.external_id = v.me {join} rt_user o ON o.external_id = v.external_id \
          WHERE EXISTS (SELECT 1 FROM rt_participant a \
-         {join} rt_participant b ON b.room_id = a.room_id AND b.user_id = o.id AND b.state = 0 \
-         WHERE a.user_id = me.id AND a.state = 0)"
+         {join} {} AND b.state = 0 WHERE a.user_id = me.id AND a.state = 0)",
+        query.dialect.seat("b", "a.room_id", "o.id")
     );
     let mut known = vec![false; others.len()];
     for row in query.find(people, "v.n", &from).await? {

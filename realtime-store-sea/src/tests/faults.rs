@@ -23,7 +23,7 @@ async fn a_transaction_that_will_write_has_the_lock_from_its_beginning() {
         .await
         .unwrap_err();
     assert!(is_busy(&refused));
-    transaction::abandon(first).await;
+    transaction::abandon(first, fixture.connections().dialect).await;
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
 }
 
@@ -195,7 +195,7 @@ async fn what_is_no_database_is_told_from_what_is_not_there() {
     assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
     let error = connect(folder.path().join("no/such/folder.db")).await;
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    let error = SeaStore::connect("mysql://root@localhost/x", SeaOptions::default()).await;
+    let error = SeaStore::connect("oracle://root@localhost/x", SeaOptions::default()).await;
     assert!(matches!(error, Err(StoreError::Damaged(_))));
 }
 

@@ -12,17 +12,20 @@ use realtime_core::{
     store::{Outcome, Store, StoreError},
     time::Timestamp,
 };
+use realtime_testkit::database::{self, Console};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tempfile::TempDir;
 
-use crate::{SeaOptions, SeaStore, connect::Connections};
+use crate::{SeaOptions, SeaStore, connect::Connections, dialect::Dialect};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// A store on a file of its own.
+/// A store on a database of its own.
 pub(super) struct Fixture {
     pub(super) store: SeaStore,
-    pub(super) folder: TempDir,
+    url: String,
+    /// Of an SQLite file.
+    folder: Option<TempDir>,
 }
 
 impl Fixture {
@@ -32,12 +35,65 @@ impl Fixture {
 
     pub(super) async fn with(options: SeaOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SeaStore::connect(&url(&folder), options).await.unwrap();
-        Self { store, folder }
+        let url = format!("sqlite://{}", folder.path().join("realtime.db").display());
+        let fixture = Self::at(url, options).await;
+        Self {
+            folder: Some(folder),
+            ..fixture
+        }
+    }
+
+    pub(super) async fn postgres() -> Self {
+        Self::at(database::postgres().fresh_url(), SeaOptions::default()).await
+    }
+
+    pub(super) async fn mariadb() -> Self {
+        Self::at(database::mariadb().fresh_url(), SeaOptions::default()).await
+    }
+
+    /// One of each.
+    pub(super) async fn each() -> [Self; 3] {
+        let [postgres, mariadb] = Self::servers().await;
+        [Self::new().await, postgres, mariadb]
+    }
+
+    /// One of each on which several write at once.
+    pub(super) async fn servers() -> [Self; 2] {
+        [Self::postgres().await, Self::mariadb().await]
+    }
+
+    async fn at(url: String, options: SeaOptions) -> Self {
+        Self {
+            store: SeaStore::connect(&url, options).await.unwrap(),
+            url,
+            folder: None,
+        }
     }
 
     pub(super) fn url(&self) -> String {
-        url(&self.folder)
+        self.url.clone()
+    }
+
+    /// Another store on the same database, as another server has.
+    pub(super) async fn another(&self) -> SeaStore {
+        SeaStore::connect(&self.url, SeaOptions::default())
+            .await
+            .unwrap()
+    }
+
+    /// A session with the database that is none of ours.
+    pub(super) fn console(&self) -> Console {
+        let name = self.url.rsplit('/').next().unwrap();
+        let name = name.split('?').next().unwrap();
+        match self.dialect() {
+            Dialect::Sqlite => panic!("a file has no sessions"),
+            Dialect::Postgres => database::postgres().console(name),
+            Dialect::MySql => database::mariadb().console(name),
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.connections().dialect
     }
 
     pub(super) fn connections(&self) -> &Connections {
@@ -50,7 +106,8 @@ impl Fixture {
 
     /// Bytes of the write-ahead log's file.
     pub(super) fn log_bytes(&self) -> u64 {
-        let log = self.folder.path().join("realtime.db-wal");
+        let folder = self.folder.as_ref().unwrap();
+        let log = folder.path().join("realtime.db-wal");
         std::fs::metadata(log).unwrap().len()
     }
 
@@ -62,7 +119,7 @@ impl Fixture {
     pub(super) fn listen(&mut self) -> Heard {
         let heard = Heard::default();
         let connections = self.store.connections_mut();
-        for connection in [&mut connections.writer, &mut connections.readers] {
+        for connection in [&mut connections.writer, &mut connections.readers.db] {
             let heard = heard.clone();
             connection.set_metric_callback(move |told| {
                 heard.0.lock().unwrap().push(told.statement.clone());
@@ -80,10 +137,6 @@ impl Heard {
     pub(super) fn take(&self) -> Vec<Statement> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
-}
-
-fn url(folder: &TempDir) -> String {
-    format!("sqlite://{}", folder.path().join("realtime.db").display())
 }
 
 pub(super) fn user(name: &str) -> UserId {
@@ -116,7 +169,8 @@ pub(super) async fn open(store: &SeaStore, room: NewRoom) -> RoomId {
         answer @ (Answer::Message { .. }
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
-        | Answer::Event { .. }) => panic!("a room was asked for: {answer:?}"),
+        | Answer::Event { .. }
+        | Answer::Erased) => panic!("a room was asked for: {answer:?}"),
     }
 }
 

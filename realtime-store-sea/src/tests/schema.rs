@@ -5,11 +5,14 @@ use std::collections::HashSet;
 use realtime_core::store::Store;
 use sea_orm::{ColumnTrait, EntityTrait, Iterable};
 
+use realtime_testkit::database::{Database, Options, Product};
+
 use super::fixture::{Fixture, commit, group, last_seq, open, send};
 use crate::{
     SeaOptions, SeaStore,
+    dialect::Dialect,
     durability::Survives,
-    entity::{event, message, meta, participant, room, user},
+    entity::{chore, edition, event, message, meta, participant, room, user},
     query::Query,
     rows::Columns,
 };
@@ -18,10 +21,21 @@ use crate::{
 async fn columns<E: EntityTrait>(fixture: &Fixture) -> (HashSet<String>, HashSet<String>) {
     let query = Query {
         db: fixture.writer(),
-        dialect: fixture.connections().dialect,
+        dialect: fixture.dialect(),
     };
     let table = E::default().table_name().to_owned();
-    let sql = "SELECT name FROM pragma_table_info(?)";
+    let sql = match fixture.dialect() {
+        Dialect::Sqlite => "SELECT name FROM pragma_table_info(?)",
+        Dialect::Postgres => {
+            "SELECT column_name::text FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name = ?"
+        }
+        // What it computes itself is not ours to write.
+        Dialect::MySql => {
+            "SELECT column_name FROM information_schema.columns \
+             WHERE table_schema = DATABASE() AND table_name = ? AND generation_expression IS NULL"
+        }
+    };
     let found = query.all(sql, [table.into()]).await.unwrap();
     let stored = found.iter().map(|row| Columns::of(row).take().unwrap());
     let named = E::Column::iter().map(|column| column.as_column_ref().1.to_string());
@@ -30,23 +44,31 @@ async fn columns<E: EntityTrait>(fixture: &Fixture) -> (HashSet<String>, HashSet
 
 #[tokio::test]
 async fn the_tables_are_the_entities() {
-    let fixture = Fixture::new().await;
-    for (stored, named) in [
-        columns::<meta::Entity>(&fixture).await,
-        columns::<user::Entity>(&fixture).await,
-        columns::<room::Entity>(&fixture).await,
-        columns::<participant::Entity>(&fixture).await,
-        columns::<message::Entity>(&fixture).await,
-        columns::<event::Entity>(&fixture).await,
-    ] {
-        assert!(!stored.is_empty());
-        assert_eq!(stored, named);
+    for fixture in Fixture::each().await {
+        for (stored, named) in [
+            columns::<meta::Entity>(&fixture).await,
+            columns::<user::Entity>(&fixture).await,
+            columns::<room::Entity>(&fixture).await,
+            columns::<participant::Entity>(&fixture).await,
+            columns::<message::Entity>(&fixture).await,
+            columns::<event::Entity>(&fixture).await,
+            columns::<edition::Entity>(&fixture).await,
+            columns::<chore::Entity>(&fixture).await,
+        ] {
+            assert!(!stored.is_empty());
+            assert_eq!(stored, named);
+        }
     }
 }
 
 #[tokio::test]
 async fn every_row_can_be_read_as_its_entity() {
-    let fixture = Fixture::new().await;
+    for fixture in Fixture::each().await {
+        every_row_can_be_read_from(&fixture).await;
+    }
+}
+
+async fn every_row_can_be_read_from(fixture: &Fixture) {
     let room = open(&fixture.store, group(["ann", "ben"])).await;
     commit(&fixture.store, &[send(room, "ann", "1")])
         .await
@@ -66,56 +88,18 @@ async fn every_row_can_be_read_as_its_entity() {
 
 #[tokio::test]
 async fn a_database_keeps_its_incarnation_and_its_rooms() {
-    let first = Fixture::new().await;
-    let incarnation = first.store.incarnation().await.unwrap();
-    let room = open(&first.store, group(["ann"])).await;
-    commit(&first.store, &[send(room, "ann", "1")])
-        .await
-        .unwrap();
-    first.store.close().await.unwrap();
-    let again = SeaStore::connect(&first.url(), SeaOptions::default())
-        .await
-        .unwrap();
-    assert_eq!(again.incarnation().await.unwrap(), incarnation);
-    assert_eq!(last_seq(&again, room).await, 1);
-    let other = Fixture::new().await;
-    assert_ne!(other.store.incarnation().await.unwrap(), incarnation);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_open_a_new_database_at_once_open_the_same() {
-    const MANY: usize = 8;
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("new.db").display());
-    let opening: Vec<_> = (0..MANY)
-        .map(|_| {
-            let url = url.clone();
-            tokio::spawn(async move { SeaStore::connect(&url, SeaOptions::default()).await })
-        })
-        .collect();
-    let mut incarnations = HashSet::new();
-    for store in opening {
-        let store = store.await.unwrap().unwrap();
-        incarnations.insert(store.incarnation().await.unwrap().to_string());
+    for (first, other) in Fixture::each().await.into_iter().zip(Fixture::each().await) {
+        let incarnation = first.store.incarnation().await.unwrap();
+        let room = open(&first.store, group(["ann"])).await;
+        commit(&first.store, &[send(room, "ann", "1")])
+            .await
+            .unwrap();
+        first.store.close().await.unwrap();
+        let again = first.another().await;
+        assert_eq!(again.incarnation().await.unwrap(), incarnation);
+        assert_eq!(last_seq(&again, room).await, 1);
+        assert_ne!(other.store.incarnation().await.unwrap(), incarnation);
     }
-    assert_eq!(incarnations.len(), 1);
-}
-
-#[tokio::test]
-async fn a_newer_version_has_only_added() {
-    let fixture = Fixture::new().await;
-    fixture
-        .sql("INSERT INTO rt_migration (version, applied_at) VALUES ('m99990101_000001_new', 0)")
-        .await;
-    fixture
-        .sql("ALTER TABLE rt_room ADD COLUMN mood text")
-        .await;
-    let older = SeaStore::connect(&fixture.url(), SeaOptions::default())
-        .await
-        .unwrap();
-    let room = open(&older, group(["ann"])).await;
-    commit(&older, &[send(room, "ann", "1")]).await.unwrap();
-    assert_eq!(last_seq(&older, room).await, 1);
 }
 
 #[tokio::test]
@@ -129,6 +113,25 @@ async fn what_a_commit_survives_is_read_back() {
         .await
         .unwrap();
     assert_eq!(memory.durability().survives, Survives::Nothing);
+}
+
+#[tokio::test]
+async fn what_a_commit_survives_is_read_back_from_servers() {
+    for product in [Product::Postgres, Product::MariaDb] {
+        let durable = Database::start(product, Options::default());
+        let store = SeaStore::connect(&durable.fresh_url(), SeaOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            store.durability().survives,
+            Survives::PowerLoss,
+            "{product}"
+        );
+        assert!(!store.durability().settings.is_empty());
+    }
+    for fixture in Fixture::servers().await {
+        assert!(fixture.store.durability().survives < Survives::PowerLoss);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use realtime_core::{
-    change::{Actor, Change},
+    change::{Actor, Change, History},
+    id::RoomId,
     message::Body,
     seq::Seq,
     store::{Catalog, RoomQuery},
@@ -14,7 +15,7 @@ use super::fixture::{Fixture, commit, group, newcomer, open, read, send, user};
 use crate::limits::STATEMENT_CACHE;
 
 /// A batch of every kind of change, `each` of each kind.
-fn mixed(rooms: &[realtime_core::id::RoomId], each: usize, batch: &str) -> Vec<Change> {
+fn mixed(rooms: &[RoomId], each: usize, batch: &str) -> Vec<Change> {
     let mut changes = Vec::new();
     for n in 0..each {
         let room = rooms[n % rooms.len()];
@@ -25,6 +26,7 @@ fn mixed(rooms: &[realtime_core::id::RoomId], each: usize, batch: &str) -> Vec<C
             seq: Seq::FIRST,
             by: Actor::user(user("ann")),
             body: Body::parse(format!("{batch} {n}"), 100).unwrap(),
+            sent_after: None,
         });
         changes.push(Change::Describe {
             room,
@@ -34,6 +36,7 @@ fn mixed(rooms: &[realtime_core::id::RoomId], each: usize, batch: &str) -> Vec<C
         changes.push(Change::Admit {
             room,
             participant: newcomer(&format!("guest-{batch}-{n}")),
+            history: History::All,
         });
         changes.push(Change::Open(group(["ann", "cleo"])));
     }
@@ -65,6 +68,54 @@ async fn a_batch_is_a_constant_number_of_statements() {
     }
     assert_eq!(counts[0], counts[1]);
     assert_eq!(counts[0], counts[2]);
+}
+
+/// The room is handed over, and its first messages are given up.
+fn handed_over(rooms: &[RoomId], to: &str) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for room in rooms {
+        changes.push(Change::Replace {
+            room: *room,
+            leaves: user("ben"),
+            comes: newcomer(to),
+            history: History::FromNow,
+        });
+        changes.push(Change::Retain {
+            room: *room,
+            from: Seq::new(3),
+        });
+    }
+    changes
+}
+
+#[tokio::test]
+async fn rooms_are_handed_over_by_a_constant_number_of_statements() {
+    for mut fixture in Fixture::each().await {
+        let mut rooms = Vec::new();
+        for _ in 0..37 {
+            let room = open(&fixture.store, group(["ann", "ben"])).await;
+            let said: Vec<_> = (0..5).map(|n| send(room, "ann", &n.to_string())).collect();
+            commit(&fixture.store, &said).await.unwrap();
+            rooms.push(room);
+        }
+        let heard = fixture.listen();
+        let mut counts = HashSet::new();
+        // Powers of two, which MariaDB inserts in one piece.
+        for (to, rooms) in [
+            ("cleo", &rooms[..32]),
+            ("dora", &rooms[32..33]),
+            ("emil", &rooms[33..]),
+        ] {
+            for outcome in commit(&fixture.store, &handed_over(rooms, to))
+                .await
+                .unwrap()
+            {
+                outcome.unwrap();
+            }
+            counts.insert(heard.take().len());
+        }
+        assert_eq!(counts.len(), 1, "{counts:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! The host's events: open, say, lock; all of it once, or nothing.
+//! The host's events: open, who comes and goes, say, lock; all of it once, or nothing.
 
 use realtime_core::{
-    change::{Actor, Answer, Committed, DomainEvent, Rejection, RoomAction},
+    change::{Actor, Answer, Committed, DomainEvent, Rejection},
     event::RoomEvent,
     id::RoomId,
     message::MessageKind,
@@ -25,7 +25,7 @@ impl Ledger<'_> {
             }
             return self.event_repeated(first);
         }
-        let (room, mut events, users) = match self.subjects.get(&event.subject) {
+        let (room, mut events, mut users) = match self.subjects.get(&event.subject) {
             Some(room) => (*room, Vec::new(), Vec::new()),
             None => {
                 let new = event.open.as_ref().ok_or(Rejection::NotFound)?;
@@ -34,10 +34,16 @@ impl Ledger<'_> {
             }
         };
         let created = !events.is_empty();
+        for roster in &event.roster {
+            if let Some(committed) = self.enrol(room, roster) {
+                events.extend(committed.events);
+                users.extend(committed.users);
+            }
+        }
         let seq = self.announce(room, event, &mut events)?;
-        if let Some(at) = event.lock_at {
-            let (now, lock) = (self.now, RoomAction::Lock { at: Some(at) });
-            events.extend(self.touch_room(room, |room| act_on(room, lock, now))?);
+        if let Some(action) = event.action {
+            let now = self.now;
+            events.extend(self.touch_room(room, |room| act_on(room, action, now))?);
         }
         let row = EventRow {
             fingerprint: event.fingerprint,

@@ -1,7 +1,7 @@
 //! What a batch will look at, read off its changes before the database is asked.
 
 use realtime_core::{
-    change::{Change, Draft, NewRoom},
+    change::{Change, DomainEvent, Draft, NewRoom, Roster},
     id::{ClientId, EventId, RoomId, UserId},
     room::Subject,
     seq::Seq,
@@ -13,7 +13,10 @@ pub(super) struct Wanted {
     pub(super) rooms: Vec<RoomId>,
     pub(super) subjects: Vec<Subject>,
     pub(super) seats: Vec<(RoomId, UserId)>,
-    /// People to be put into rooms: who is not known yet gets a number.
+    /// People in the rooms of subjects: seats, once it is known which rooms these are.
+    pub(super) rosters: Vec<(Subject, UserId)>,
+    /// People whose own streams go on: who is put into a room or taken out of one, known
+    /// yet or not. Their rows are locked.
     pub(super) people: Vec<UserId>,
     pub(super) events: Vec<EventId>,
     pub(super) keys: Vec<EventId>,
@@ -47,18 +50,28 @@ impl Wanted {
         self.rooms.extend(change.room());
         match change {
             Change::Send(draft) => self.add_send(draft),
-            Change::Edit { room, seq, by, .. } | Change::Delete { room, seq, by } => {
+            Change::Edit { room, seq, by, .. } | Change::Delete { room, seq, by, .. } => {
                 self.messages.push((*room, *seq));
                 let user = by.user_id().cloned();
                 self.seats.extend(user.map(|user| (*room, user)));
             }
-            Change::Mark { room, user, .. } | Change::Remove { room, user } => {
+            Change::Mark { room, user, .. } => {
                 self.seats.push((*room, user.clone()));
             }
-            Change::Admit { room, participant } => {
-                self.seats.push((*room, participant.user.clone()));
-                self.people.push(participant.user.clone());
+            Change::Remove { room, user, .. } => self.add_member(*room, user),
+            Change::Admit {
+                room, participant, ..
+            } => self.add_member(*room, &participant.user),
+            Change::Replace {
+                room,
+                leaves,
+                comes,
+                ..
+            } => {
+                self.add_member(*room, leaves);
+                self.add_member(*room, &comes.user);
             }
+            Change::Erase { user, .. } => self.people.push(user.clone()),
             Change::Open(new) => {
                 self.subjects.extend(new.subject.clone());
                 self.keys.extend(new.key.clone());
@@ -70,8 +83,28 @@ impl Wanted {
                 if let Some(new) = &event.open {
                     self.add_people(new);
                 }
+                for roster in &event.roster {
+                    self.add_roster(event, roster);
+                }
             }
-            Change::Describe { .. } | Change::Act { .. } => {}
+            Change::Describe { .. } | Change::Act { .. } | Change::Retain { .. } => {}
+        }
+    }
+
+    fn add_member(&mut self, room: RoomId, user: &UserId) {
+        self.seats.push((room, user.clone()));
+        self.people.push(user.clone());
+    }
+
+    fn add_roster(&mut self, event: &DomainEvent, roster: &Roster) {
+        let users = match roster {
+            Roster::Admit { participant, .. } => vec![&participant.user],
+            Roster::Remove { user, .. } => vec![user],
+            Roster::Replace { leaves, comes, .. } => vec![leaves, &comes.user],
+        };
+        for user in users {
+            self.rosters.push((event.subject.clone(), user.clone()));
+            self.people.push(user.clone());
         }
     }
 
@@ -88,7 +121,8 @@ impl Wanted {
     }
 }
 
-fn once<T: Ord>(names: &mut Vec<T>) {
+/// Sorts, and leaves out what was there before.
+pub(super) fn once<T: Ord>(names: &mut Vec<T>) {
     names.sort_unstable();
     names.dedup();
 }

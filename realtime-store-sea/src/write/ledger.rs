@@ -1,39 +1,52 @@
 //! What a batch works on: the rows it named, as they become change by change.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
 
 use realtime_core::{
-    change::{Actor, Rejection},
+    change::{Actor, Legacy, Rejection},
     event::{RoomChange, RoomEvent, UserEvent},
     id::{ClientId, EventId, IdGenerator, RoomId, UserId},
     message::{Message, Sender},
     participant::Participant,
     room::{Room, RoomState, Subject},
     seq::{Rev, Seq},
+    store::Edition,
     time::Timestamp,
 };
 
-use super::Ruling;
+use super::{Ruling, load::Reads};
 use crate::entity::user::PLATFORM;
 
 /// The rows of a batch.
 pub(crate) struct Ledger<'a> {
     pub(super) ids: &'a dyn IdGenerator,
     pub(super) now: Timestamp,
+    pub(super) reads: Reads,
     pub(super) rooms: HashMap<RoomId, RoomRow>,
     pub(super) subjects: HashMap<Subject, RoomId>,
     pub(super) users: HashMap<UserId, UserRow>,
-    /// The last number given to a user.
-    pub(super) last_user: i64,
+    /// How many people are new. They have numbers below zero until their rows are
+    /// written, see `flush`: only the database knows which numbers are free.
+    pub(super) newcomers: i64,
     pub(super) seats: HashMap<(RoomId, UserId), Seat>,
     pub(super) messages: HashMap<(RoomId, Seq), MessageRow>,
     /// By sender's number.
     pub(super) sent: HashMap<(RoomId, i64, ClientId), Seq>,
     pub(super) events: HashMap<EventId, EventRow>,
     pub(super) keys: HashMap<EventId, EventRow>,
+    /// What messages said before they were rewritten.
+    pub(super) editions: Vec<(RoomId, Seq, Edition)>,
+    /// Messages that are no longer kept.
+    pub(super) purges: BTreeMap<RoomId, Range<Seq>>,
+    /// Who is erased. Nothing else is done to them in the same ledger.
+    pub(super) erased: Vec<(UserId, Legacy)>,
 }
 
-/// What is to be written of a row.
+/// What is to be written of a row. Of a user's, what changes often is the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     /// Nothing.
@@ -58,6 +71,8 @@ pub(super) struct UserRow {
     pub(super) number: i64,
     pub(super) name: Option<String>,
     pub(super) rev: Rev,
+    /// Whether `rev` may go on: nobody else can write the row before this batch ends.
+    pub(super) locked: bool,
     pub(super) fate: Fate,
 }
 
@@ -94,16 +109,26 @@ impl<'a> Ledger<'a> {
         Self {
             ids,
             now,
+            reads: Reads::default(),
             rooms: HashMap::new(),
             subjects: HashMap::new(),
             users: HashMap::new(),
-            last_user: 0,
+            newcomers: 0,
             seats: HashMap::new(),
             messages: HashMap::new(),
             sent: HashMap::new(),
             events: HashMap::new(),
             keys: HashMap::new(),
+            editions: Vec::new(),
+            purges: BTreeMap::new(),
+            erased: Vec::new(),
         }
+    }
+
+    /// Itself, for a transaction that must be read in this way.
+    #[must_use]
+    pub(crate) fn reading(self, reads: Reads) -> Self {
+        Self { reads, ..self }
     }
 
     pub(super) fn room(&self, room: RoomId) -> Ruling<&Room> {
@@ -154,30 +179,33 @@ impl<'a> Ledger<'a> {
 
     /// The row of somebody who is put into a room, and may be new.
     pub(super) fn user_mut(&mut self, user: &UserId) -> &mut UserRow {
-        let last = &mut self.last_user;
+        let newcomers = &mut self.newcomers;
         self.users.entry(user.clone()).or_insert_with(|| {
-            *last += 1;
+            *newcomers += 1;
             UserRow {
-                number: *last,
+                number: -*newcomers,
                 name: None,
                 rev: Rev::ZERO,
+                locked: true,
                 fate: Fate::New,
             }
         })
     }
 
-    /// Remembers a name, if one is told; answers whether it is another.
+    /// Remembers a name, if one is told; answers whether it is another. It is written
+    /// alone, so that no lock is needed: of two names told at once, one stays.
     pub(super) fn rename(&mut self, user: &UserId, name: Option<&String>) -> bool {
         let row = self.user_mut(user);
         let renames = name.is_some() && row.name.as_ref() != name;
         if renames {
             row.name = name.cloned();
-            row.fate.at_least(Fate::Changed);
+            row.fate.at_least(Fate::Moved);
         }
         renames
     }
 
-    /// Tells a user that they joined or left a room.
+    /// Tells a user that they joined or left a room. Their row must have been
+    /// [wanted](super::gather::Wanted::people).
     pub(super) fn tell(&mut self, user: &UserId, room: RoomId) -> UserEvent {
         let row = self.user_mut(user);
         row.rev = row.rev.next();

@@ -10,7 +10,7 @@ use realtime_core::{
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::{
-    gather::Wanted,
+    gather::{Wanted, once},
     ledger::{EventRow, Fate, Ledger, MessageRow, RoomRow, Seat, UserRow},
 };
 use crate::{
@@ -19,36 +19,91 @@ use crate::{
     entity::{
         event::{self, EVENT, KEY},
         message, participant, room,
-        user::{self, PLATFORM},
+        user::{self, PLATFORM, SENDER},
     },
     error::{damaged, failed},
     query::Query,
-    rows::{self, Columns, single, time},
+    rows::{self, Columns, time},
 };
 
 /// Loads in the order in which one thing leads to another: a key to its room, a
 /// user to their number, that to what they sent.
+///
+/// What was read before the rooms were locked, that an event is new or a subject has no
+/// room, may have become wrong when they are. Then the row that is written for it is
+/// there already, and the whole batch begins anew. What is read after is right: who
+/// changes anything in a room holds the lock of its row, and who changes the head of a
+/// user's stream that of the user's.
 pub(super) async fn load(
     db: &impl ConnectionTrait,
     dialect: Dialect,
     mut wanted: Wanted,
     ledger: &mut Ledger<'_>,
 ) -> Result<(), StoreError> {
-    let loader = Loader(Query { db, dialect });
+    let loader = Loader(Query { db, dialect }, ledger.reads);
     loader.events(&wanted, ledger).await?;
     let rooms_of_events = ledger.events.values().chain(ledger.keys.values());
     wanted.rooms.extend(rooms_of_events.map(|row| row.room));
+    let rooms_of_subjects = loader.subjects(&wanted.subjects, ledger).await?;
+    wanted.rooms.extend(rooms_of_subjects);
+    // Locked in this order by every writer, so that two never wait for each other.
+    once(&mut wanted.rooms);
     loader.rooms(&wanted.rooms, ledger).await?;
-    loader.subjects(&wanted.subjects, ledger).await?;
-    loader.seats(&wanted.seats, ledger).await?;
+    for (subject, user) in std::mem::take(&mut wanted.rosters) {
+        let room = ledger.subjects.get(&subject);
+        wanted.seats.extend(room.map(|room| (*room, user)));
+    }
+    once(&mut wanted.seats);
+    // Locked before anything else is read of them: an id may lead to somebody else by then.
     loader.people(&wanted.people, ledger).await?;
+    loader.seats(&wanted.seats, ledger).await?;
     loader.sent(&wanted, ledger).await?;
     loader.messages(&wanted, ledger).await
 }
 
-struct Loader<'a, C>(Query<'a, C>);
+/// How what is not locked to be changed is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// As it was last committed: so do transactions that we begin.
+    #[default]
+    Plainly,
+    /// In a transaction that others began, perhaps one that reads as of its first
+    /// statement. Where the database shows what is locked as it is, the rows of a room
+    /// are locked to be read. Names (of subjects, events, messages) are not: one that is
+    /// free would be locked with its neighbours, and a name that is taken is noticed when
+    /// it is written.
+    Locking,
+    /// As `Locking`, and names, too: one was found to be taken.
+    LockingNames,
+}
+
+impl Reads {
+    fn state(self, dialect: Dialect) -> &'static str {
+        match self {
+            Self::Plainly => "",
+            Self::Locking | Self::LockingNames => dialect.share(),
+        }
+    }
+
+    fn names(self, dialect: Dialect) -> &'static str {
+        match self {
+            Self::Plainly | Self::Locking => "",
+            Self::LockingNames => dialect.share(),
+        }
+    }
+}
+
+struct Loader<'a, C>(Query<'a, C>, Reads);
 
 impl<C: ConnectionTrait> Loader<'_, C> {
+    fn state_of(&self, from: &str) -> String {
+        format!("{from}{}", self.1.state(self.0.dialect))
+    }
+
+    fn names_of(&self, from: &str) -> String {
+        format!("{from}{}", self.1.names(self.0.dialect))
+    }
+
     async fn events(&self, wanted: &Wanted, ledger: &mut Ledger<'_>) -> Result<(), StoreError> {
         let mut names = Rows::new(["kind", "id"]);
         for (kind, ids) in [(EVENT, &wanted.events), (KEY, &wanted.keys)] {
@@ -56,8 +111,8 @@ impl<C: ConnectionTrait> Loader<'_, C> {
                 names.push([kind.into(), id.as_str().into()]);
             }
         }
-        let from = "rt_event e ON e.kind = v.kind AND e.id = v.id";
-        for found in self.0.find(names, event::COLUMNS, from).await? {
+        let from = self.names_of("rt_event e ON e.kind = v.kind AND e.id = v.id");
+        for found in self.0.find(names, event::COLUMNS, &from).await? {
             let row = event::Model::read(&mut Columns::of(&found)).map_err(failed)?;
             let id = EventId::parse(&row.id)
                 .map_err(|error| damaged(format!("an event's id {error}")))?;
@@ -83,29 +138,36 @@ impl<C: ConnectionTrait> Loader<'_, C> {
             ids.push([unknown.as_uuid().into()]);
         }
         let from = "rt_room r ON r.id = v.id";
-        for found in self.0.find(ids, room::COLUMNS, from).await? {
+        let found = self.0.lock(ids, room::COLUMNS, from, ("r", "id"));
+        for found in found.await? {
             add_room(&found, ledger)?;
         }
         Ok(())
     }
 
+    /// The rooms of subjects. Neither changes, so that no lock is needed to know.
     async fn subjects(
         &self,
         wanted: &[Subject],
         ledger: &mut Ledger<'_>,
-    ) -> Result<(), StoreError> {
-        let mut names = Rows::new(["kind", "id"]);
-        for subject in wanted {
-            names.push([subject.kind.as_str().into(), subject.id.as_str().into()]);
+    ) -> Result<Vec<RoomId>, StoreError> {
+        let mut names = Rows::new(["n", "kind", "id"]);
+        for (index, subject) in wanted.iter().enumerate() {
+            let index = i64::try_from(index).unwrap_or(i64::MAX);
+            let (kind, id) = (subject.kind.as_str(), subject.id.as_str());
+            names.push([index.into(), kind.into(), id.into()]);
         }
         let from = "rt_room r ON r.subject_type = v.kind AND r.subject_id = v.id";
-        for found in self.0.find(names, room::COLUMNS, from).await? {
-            let (id, subject) = add_room(&found, ledger)?;
-            if let Some(subject) = subject {
-                ledger.subjects.insert(subject, id);
-            }
+        let from = self.names_of(from);
+        let mut rooms = Vec::new();
+        for found in self.0.find(names, "v.n, r.id", &from).await? {
+            let mut columns = Columns::of(&found);
+            let subject = asked(wanted, columns.take()?)?;
+            let room = RoomId::from_uuid(columns.take()?);
+            ledger.subjects.insert(subject.clone(), room);
+            rooms.push(room);
         }
-        Ok(())
+        Ok(rooms)
     }
 
     async fn seats(
@@ -126,35 +188,37 @@ impl<C: ConnectionTrait> Loader<'_, C> {
             "v.n, u.id, u.display_name, u.last_rev, p.user_id IS NOT NULL, {}",
             participant::COLUMNS
         );
-        let from = "rt_user u ON u.external_id = v.external_id \
-                    LEFT JOIN rt_participant p ON p.room_id = v.room_id AND p.user_id = u.id";
-        for found in self.0.find(seats, &columns, from).await? {
+        let from = format!(
+            "rt_user u ON u.external_id = v.external_id LEFT JOIN {}",
+            self.0.dialect.seat("p", "v.room_id", "u.id")
+        );
+        for found in self.0.find(seats, &columns, &self.state_of(&from)).await? {
             add_seat(&found, wanted, ledger)?;
         }
         Ok(())
     }
 
+    /// People whose own streams go on. Who is not found has no number yet.
     async fn people(&self, wanted: &[UserId], ledger: &mut Ledger<'_>) -> Result<(), StoreError> {
+        let locks = self.0.dialect.locks_rows();
         let mut users = Rows::new(["external_id"]);
-        for unknown in wanted
-            .iter()
-            .filter(|user| !ledger.users.contains_key(*user))
-        {
-            users.push([unknown.as_str().into()]);
+        for user in wanted {
+            if locks || !ledger.users.contains_key(user) {
+                users.push([user.as_str().into()]);
+            }
         }
-        if users.len() == 0 {
-            return Ok(());
-        }
-        let last = self.0.one(self.0.dialect.last_user(), []).await?;
-        ledger.last_user = single(last)?.unwrap_or_default();
         let from = "rt_user u ON u.external_id = v.external_id";
-        for found in self.0.find(users, user::COLUMNS, from).await? {
+        let found = self
+            .0
+            .lock(users, user::COLUMNS, from, ("u", "external_id"));
+        for found in found.await? {
             let row = user::Model::read(&mut Columns::of(&found)).map_err(failed)?;
             let id = rows::user_id(row.external_id.as_deref())?;
             let row = UserRow {
                 number: row.id,
                 name: row.display_name,
                 rev: codes::rev(row.last_rev)?,
+                locked: true,
                 fate: Fate::Stored,
             };
             ledger.users.insert(id, row);
@@ -180,7 +244,8 @@ impl<C: ConnectionTrait> Loader<'_, C> {
         }
         let by_name = "rt_message m ON m.room_id = v.room_id AND m.sender_id = v.sender_id \
                        AND m.client_id = v.client_id";
-        for found in self.find_messages(names, by_name).await? {
+        let names = self.find_messages(names, by_name, self.1.names(self.0.dialect));
+        for found in names.await? {
             let (room, seq) = add_message(&found, ledger)?;
             let Some(row) = ledger.messages.get(&(room, seq)) else {
                 continue;
@@ -198,7 +263,8 @@ impl<C: ConnectionTrait> Loader<'_, C> {
             places.push([room.as_uuid().into(), stored(seq.get()).into()]);
         }
         let by_place = "rt_message m ON m.room_id = v.room_id AND m.seq = v.seq";
-        for found in self.find_messages(places, by_place).await? {
+        let places = self.find_messages(places, by_place, self.1.state(self.0.dialect));
+        for found in places.await? {
             add_message(&found, ledger)?;
         }
         Ok(())
@@ -208,28 +274,33 @@ impl<C: ConnectionTrait> Loader<'_, C> {
         &self,
         wanted: Rows<N>,
         from: &str,
+        lock: &str,
     ) -> Result<Vec<QueryResult>, StoreError> {
-        let columns = format!("{}, u.external_id, u.display_name", message::COLUMNS);
-        let from = format!("{from} LEFT JOIN rt_user u ON u.id = m.sender_id");
+        let columns = format!("{}, {SENDER}", message::COLUMNS);
+        let from = format!("{from} LEFT JOIN rt_user u ON u.id = m.sender_id{lock}");
         self.0.find(wanted, &columns, &from).await
     }
 }
 
-fn add_room(
-    found: &QueryResult,
-    ledger: &mut Ledger<'_>,
-) -> Result<(RoomId, Option<Subject>), StoreError> {
+fn add_room(found: &QueryResult, ledger: &mut Ledger<'_>) -> Result<(), StoreError> {
     let row = room::Model::read(&mut Columns::of(found)).map_err(failed)?;
     let receipt_rev = codes::rev(row.receipt_rev)?;
     let room = rows::room(row)?;
-    let (id, subject) = (room.id, room.subject.clone());
     let row = RoomRow {
         room,
         receipt_rev,
         fate: Fate::Stored,
     };
-    ledger.rooms.insert(id, row);
-    Ok((id, subject))
+    ledger.rooms.insert(row.room.id, row);
+    Ok(())
+}
+
+/// What the row of `v` with this number asked for.
+fn asked<T>(wanted: &[T], index: i64) -> Result<&T, StoreError> {
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| wanted.get(index))
+        .ok_or_else(|| damaged("an answer to no question"))
 }
 
 fn add_seat(
@@ -238,13 +309,10 @@ fn add_seat(
     ledger: &mut Ledger<'_>,
 ) -> Result<(), StoreError> {
     let mut columns = Columns::of(found);
-    let index: i64 = columns.take()?;
-    let (room, user) = usize::try_from(index)
-        .ok()
-        .and_then(|index| wanted.get(index))
-        .ok_or_else(|| damaged("an answer to no question"))?;
+    let (room, user) = asked(wanted, columns.take()?)?;
     let row = user_row(&mut columns)?;
-    ledger.users.insert(user.clone(), row);
+    // Who is there already was locked, or is remembered.
+    ledger.users.entry(user.clone()).or_insert(row);
     if !columns.take::<bool>()? {
         return Ok(());
     }
@@ -265,6 +333,7 @@ fn user_row(columns: &mut Columns<'_>) -> Result<UserRow, StoreError> {
         number: columns.take()?,
         name: columns.take()?,
         rev: codes::rev(columns.take()?)?,
+        locked: false,
         fate: Fate::Stored,
     })
 }

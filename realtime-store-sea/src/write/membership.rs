@@ -1,7 +1,7 @@
 //! Participants: admitted, removed, and how far they have read.
 
 use realtime_core::{
-    change::{Answer, NewParticipant, Pointer, Rejection},
+    change::{Answer, Committed, History, NewParticipant, Pointer, Rejection, Roster},
     event::{Receipt, RoomChange},
     id::{RoomId, UserId},
     participant::{Participant, ParticipantState},
@@ -17,7 +17,12 @@ use super::{
 };
 
 impl Ledger<'_> {
-    pub(super) fn admit(&mut self, room: RoomId, new: &NewParticipant) -> Outcome {
+    pub(super) fn admit(
+        &mut self,
+        room: RoomId,
+        new: &NewParticipant,
+        history: History,
+    ) -> Outcome {
         let last_seq = self.room(room)?.last_seq;
         let now = self.now;
         let renamed = self.rename(&new.user, new.name.as_ref());
@@ -33,25 +38,86 @@ impl Ledger<'_> {
         if joins {
             seat.participant.state = ParticipantState::Active;
             seat.participant.joined_at = now;
+            seat.participant.visible_to = None;
+            seat.participant.visible_from = match history {
+                History::All => Seq::FIRST,
+                History::FromNow => last_seq.next(),
+            };
             seat.left_at = None;
             seat.advance(Pointer::Read, last_seq, now);
         }
         self.member_changed(room, &new.user, joins.then_some(1))
     }
 
-    pub(super) fn remove(&mut self, room: RoomId, user: &UserId) -> Outcome {
-        self.room(room)?;
+    pub(super) fn remove(&mut self, room: RoomId, user: &UserId, keeps_history: bool) -> Outcome {
+        let last_seq = self.room(room)?.last_seq;
         let now = self.now;
         let seat = self
             .seats
             .get_mut(&(room, user.clone()))
             .ok_or(Rejection::NotFound)?;
-        if !seat.participant.is_active() {
+        let goes = seat.participant.is_active();
+        let loses = !keeps_history && seat.participant.visible().is_some();
+        if !goes && !loses {
             return self.participant_unchanged(room, user);
         }
-        seat.participant.state = ParticipantState::Removed;
-        seat.left_at = Some(now);
-        self.member_changed(room, user, Some(-1))
+        (seat.participant.state, seat.participant.visible_to) = if keeps_history {
+            (ParticipantState::Left, Some(last_seq))
+        } else {
+            (ParticipantState::Removed, None)
+        };
+        if goes {
+            seat.left_at = Some(now);
+        }
+        self.member_changed(room, user, goes.then_some(-1))
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        room: RoomId,
+        leaves: &UserId,
+        comes: &NewParticipant,
+        history: History,
+    ) -> Outcome {
+        self.room(room)?;
+        if !self.seats.contains_key(&(room, leaves.clone())) {
+            return Err(Rejection::NotFound);
+        }
+        if *leaves == comes.user {
+            return Err(Rejection::Invalid {
+                field: "user",
+                reason: "nobody replaces themselves",
+            });
+        }
+        let mut gone = self.remove(room, leaves, true)?;
+        let come = self.admit(room, comes, history)?;
+        gone.answer = come.answer;
+        gone.events.extend(come.events);
+        gone.users.extend(come.users);
+        Ok(gone)
+    }
+
+    /// Changes who is in a room as far as it can be done.
+    pub(super) fn enrol(&mut self, room: RoomId, roster: &Roster) -> Option<Committed> {
+        match roster {
+            Roster::Admit {
+                participant,
+                history,
+            } => self.admit(room, participant, *history).ok(),
+            Roster::Remove {
+                user,
+                keeps_history,
+            } => self.remove(room, user, *keeps_history).ok(),
+            Roster::Replace {
+                leaves,
+                comes,
+                history,
+            } => match self.replace(room, leaves, comes, *history) {
+                Ok(committed) => Some(committed),
+                // Nobody to go: who comes, comes.
+                Err(_) => self.admit(room, comes, *history).ok(),
+            },
+        }
     }
 
     /// Numbers a change of membership; `moves` says whether they came (1) or went (-1).
@@ -153,6 +219,8 @@ impl Seat {
                 rev: Rev::FIRST,
                 member_rev: Rev::FIRST,
                 joined_at: now,
+                visible_from: Seq::FIRST,
+                visible_to: None,
             },
             delivered_at: None,
             read_at: None,

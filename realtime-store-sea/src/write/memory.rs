@@ -73,9 +73,22 @@ impl Memory {
         }
     }
 
+    /// Forgets every row.
+    fn forget(&mut self) {
+        *self = Self {
+            version: self.version,
+            ..Self::default()
+        };
+    }
+
     /// Takes the rows of a ledger that was written.
     pub(super) fn keep(&mut self, ledger: Ledger<'_>) {
         if self.version.is_none() {
+            return;
+        }
+        if !ledger.erased.is_empty() {
+            // Their seats may be known though the ledger did not ask for them.
+            self.forget();
             return;
         }
         for (room, mut row) in ledger.rooms {

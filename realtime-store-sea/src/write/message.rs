@@ -7,10 +7,11 @@ use realtime_core::{
     event::{RoomChange, RoomEvent},
     id::{ClientId, RoomId},
     message::{Body, Message, MessageKind, Sender},
-    participant::Participant,
+    participant::{Participant, Visible},
     room::{Metadata, Room},
     seq::Seq,
-    store::Outcome,
+    store::{Edition, Outcome},
+    time::Timestamp,
 };
 
 use super::{
@@ -46,7 +47,7 @@ impl Ledger<'_> {
         }
         let room = self.room(draft.room)?;
         self.require_open(room, &draft.from)?;
-        require_message(room, draft.reply_to)?;
+        require_message(room, actor, draft.reply_to)?;
         let accepted = Accepted {
             from: &draft.from,
             client_id: Some(&draft.client_id),
@@ -151,9 +152,16 @@ impl Ledger<'_> {
         }
     }
 
-    pub(super) fn edit(&mut self, room: RoomId, seq: Seq, by: &Actor, body: &Body) -> Outcome {
+    pub(super) fn edit(
+        &mut self,
+        room: RoomId,
+        seq: Seq,
+        by: &Actor,
+        body: &Body,
+        sent_after: Option<Timestamp>,
+    ) -> Outcome {
         let actor = self.actor(room, by)?;
-        let message = self.message(room, seq)?;
+        let message = self.message(room, actor, seq)?;
         require_own(actor, message)?;
         if actor.is_some() && message.kind != MessageKind::Text {
             return Err(Rejection::Forbidden);
@@ -167,6 +175,7 @@ impl Ledger<'_> {
             return Ok(self.message_unchanged(message));
         }
         self.require_open(self.room(room)?, by)?;
+        require_in_time(message, sent_after)?;
         let edited_at = Some(self.now);
         self.rewrite(room, seq, by, |message| {
             message.body = Some(body.as_str().to_owned());
@@ -174,14 +183,21 @@ impl Ledger<'_> {
         })
     }
 
-    pub(super) fn delete(&mut self, room: RoomId, seq: Seq, by: &Actor) -> Outcome {
+    pub(super) fn delete(
+        &mut self,
+        room: RoomId,
+        seq: Seq,
+        by: &Actor,
+        sent_after: Option<Timestamp>,
+    ) -> Outcome {
         let actor = self.actor(room, by)?;
-        let message = self.message(room, seq)?;
+        let message = self.message(room, actor, seq)?;
         require_own(actor, message)?;
         if message.deleted_at.is_some() {
             return Ok(self.message_unchanged(message));
         }
         self.require_open(self.room(room)?, by)?;
+        require_in_time(message, sent_after)?;
         let deleted_at = Some(self.now);
         self.rewrite(room, seq, by, |message| {
             message.body = None;
@@ -190,9 +206,16 @@ impl Ledger<'_> {
         })
     }
 
-    fn message(&self, room: RoomId, seq: Seq) -> Ruling<&Arc<Message>> {
+    /// A message that is kept and that the actor may see.
+    fn message(
+        &self,
+        room: RoomId,
+        actor: Option<&Participant>,
+        seq: Seq,
+    ) -> Ruling<&Arc<Message>> {
         self.messages
             .get(&(room, seq))
+            .filter(|_| self.room(room).is_ok_and(|room| shows(room, actor, seq)))
             .map(|row| &row.message)
             .ok_or(Rejection::NotFound)
     }
@@ -212,6 +235,9 @@ impl Ledger<'_> {
             .messages
             .get_mut(&(room, seq))
             .ok_or(Rejection::NotFound)?;
+        if let Some(edition) = edition(&row.message, self.now) {
+            self.editions.push((room, seq, edition));
+        }
         let message = Arc::make_mut(&mut row.message);
         message.rev = rev;
         change(message);
@@ -239,15 +265,40 @@ fn require_own(actor: Option<&Participant>, message: &Message) -> Ruling<()> {
     }
 }
 
-/// Numbers are dense: what lies between the first kept and the newest exists.
-fn require_message(room: &Room, reply_to: Option<Seq>) -> Ruling<()> {
+/// Whether there is a message, and the actor may see it. Numbers are dense: what lies
+/// between the first kept and the newest exists.
+fn shows(room: &Room, actor: Option<&Participant>, seq: Seq) -> bool {
+    let visible = actor.map_or(Some(Visible::ALL), Participant::visible);
+    (room.first_seq..=room.last_seq).contains(&seq)
+        && visible.is_some_and(|visible| visible.has(seq))
+}
+
+fn require_message(room: &Room, actor: Option<&Participant>, reply_to: Option<Seq>) -> Ruling<()> {
     match reply_to {
-        Some(seq) if seq < room.first_seq || seq > room.last_seq => Err(Rejection::Invalid {
+        Some(seq) if !shows(room, actor, seq) => Err(Rejection::Invalid {
             field: "reply_to",
             reason: "there is no such message",
         }),
         Some(_) | None => Ok(()),
     }
+}
+
+fn require_in_time(message: &Message, sent_after: Option<Timestamp>) -> Ruling<()> {
+    match sent_after {
+        Some(after) if message.sent_at < after => Err(Rejection::TooLate),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a message says, before it is rewritten at `now`; nothing, of a tombstone.
+fn edition(message: &Message, now: Timestamp) -> Option<Edition> {
+    Some(Edition {
+        rev: message.rev,
+        body: message.body.clone()?,
+        metadata: message.metadata.clone(),
+        written_at: message.edited_at.unwrap_or(message.sent_at),
+        replaced_at: now,
+    })
 }
 
 fn message_event(message: &Message) -> RoomEvent {

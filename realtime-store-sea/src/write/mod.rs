@@ -9,6 +9,7 @@
 //! So the number of statements does not depend on the number of changes, and the
 //! rules are plain code without a database in it.
 
+mod erasure;
 mod event;
 mod flush;
 mod gather;
@@ -28,8 +29,8 @@ use realtime_core::{
 };
 use sea_orm::ConnectionTrait;
 
-pub(crate) use self::ledger::Ledger;
 use self::{gather::Wanted, memory::Memory};
+pub(crate) use self::{ledger::Ledger, load::Reads};
 use crate::dialect::Dialect;
 
 /// What a batch came to.
@@ -42,25 +43,33 @@ pub(crate) struct Applied {
 }
 
 /// Applies the changes on a connection that is in a transaction which
-/// [will write](Dialect::to_write). The caller commits.
+/// [will write](Dialect::to_write). The caller commits. The `ledger` is empty.
+///
+/// An [erasure](Change::Erase) is the last change of a round of its own; without one,
+/// the whole batch is one round.
 pub(crate) async fn apply(
     db: &impl ConnectionTrait,
     dialect: Dialect,
-    mut memory: Memory,
-    mut ledger: Ledger<'_>,
+    memory: Memory,
+    ledger: Ledger<'_>,
     changes: &[Change],
 ) -> Result<Applied, StoreError> {
-    let wanted = Wanted::of(changes);
-    memory.recall(&wanted, &mut ledger);
-    load::load(db, dialect, wanted, &mut ledger).await?;
-    let outcomes = changes.iter().map(|change| ledger.apply(change)).collect();
-    let wrote = flush::flush(db, dialect, &ledger).await?;
-    memory.keep(ledger);
-    Ok(Applied {
-        outcomes,
-        wrote,
+    let mut applied = Applied {
+        outcomes: Vec::with_capacity(changes.len()),
+        wrote: false,
         memory,
-    })
+    };
+    for changes in erasure::parts(changes) {
+        let mut ledger = Ledger::new(ledger.ids, ledger.now).reading(ledger.reads);
+        let wanted = Wanted::of(changes);
+        applied.memory.recall(&wanted, &mut ledger);
+        load::load(db, dialect, wanted, &mut ledger).await?;
+        let outcomes = changes.iter().map(|change| ledger.apply(change));
+        applied.outcomes.extend(outcomes);
+        applied.wrote |= flush::flush(db, dialect, &mut ledger).await?;
+        applied.memory.keep(ledger);
+    }
+    Ok(applied)
 }
 
 impl Ledger<'_> {
@@ -72,8 +81,14 @@ impl Ledger<'_> {
                 seq,
                 by,
                 body,
-            } => self.edit(*room, *seq, by, body),
-            Change::Delete { room, seq, by } => self.delete(*room, *seq, by),
+                sent_after,
+            } => self.edit(*room, *seq, by, body, *sent_after),
+            Change::Delete {
+                room,
+                seq,
+                by,
+                sent_after,
+            } => self.delete(*room, *seq, by, *sent_after),
             Change::Mark {
                 room,
                 user,
@@ -87,8 +102,24 @@ impl Ledger<'_> {
                 metadata,
             } => self.describe(*room, title.as_ref(), metadata.as_ref()),
             Change::Act { room, action } => self.act(*room, *action),
-            Change::Admit { room, participant } => self.admit(*room, participant),
-            Change::Remove { room, user } => self.remove(*room, user),
+            Change::Admit {
+                room,
+                participant,
+                history,
+            } => self.admit(*room, participant, *history),
+            Change::Remove {
+                room,
+                user,
+                keeps_history,
+            } => self.remove(*room, user, *keeps_history),
+            Change::Replace {
+                room,
+                leaves,
+                comes,
+                history,
+            } => self.replace(*room, leaves, comes, *history),
+            Change::Retain { room, from } => self.retain(*room, *from),
+            Change::Erase { user, messages } => self.erase(user, *messages),
             Change::Apply(event) => self.apply_event(event),
         }
     }

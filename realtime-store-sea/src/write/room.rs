@@ -1,10 +1,11 @@
-//! Rooms as a whole: described, locked, reopened, archived.
+//! Rooms as a whole: described, locked, reopened, archived, cut at the beginning.
 
 use realtime_core::{
     change::{Answer, RoomAction},
     event::{RoomChange, RoomEvent},
     id::RoomId,
     room::{Metadata, Room, RoomState},
+    seq::Seq,
     store::Outcome,
     time::Timestamp,
 };
@@ -36,6 +37,20 @@ impl Ledger<'_> {
     pub(super) fn act(&mut self, room: RoomId, action: RoomAction) -> Outcome {
         let now = self.now;
         let event = self.touch_room(room, |room| act_on(room, action, now))?;
+        self.room_answer(room, event)
+    }
+
+    /// Raises the first message that is kept; the rows before it are left to be removed.
+    pub(super) fn retain(&mut self, room: RoomId, from: Seq) -> Outcome {
+        let before = self.room(room)?.first_seq;
+        let event = self.touch_room(room, |room| {
+            room.first_seq = from.min(room.last_seq.next()).max(room.first_seq);
+        })?;
+        if event.is_some() {
+            let end = self.room(room)?.first_seq;
+            let purge = self.purges.entry(room).or_insert(before..end);
+            purge.end = end;
+        }
         self.room_answer(room, event)
     }
 

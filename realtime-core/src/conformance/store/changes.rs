@@ -145,6 +145,33 @@ pub async fn pages_join_without_a_seam(store: SharedBackend) {
     }
 }
 
+/// Who came is told on the page of their coming, though they did something after it.
+pub async fn who_came_is_told_before_what_they_said(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann", "ben"]).await; // 1
+    room.says("ann", "hi").await; // 2
+    room.admits("cleo", Role::Member).await; // 3
+    room.says("ann", "welcome").await; // 4
+    room.reads("cleo", 2).await; // 5
+    room.says("cleo", "thanks").await; // 6
+    let page = room.changes(2, 2).await;
+    assert_eq!(revs(&page), (vec![4], vec![4, 6], None), "as she is now");
+    let told = page.into_events(room.id, Rev::new(2));
+    assert_eq!(kinds(&told), [("participant", 3), ("message", 4)]);
+    let RoomChange::Participant(cleo) = &told[0].change else {
+        panic!("{told:?}");
+    };
+    assert_eq!(**cleo, room.person("cleo").await);
+    let page = room.changes(4, 2).await;
+    assert_eq!(revs(&page), (vec![6], vec![6], None));
+    let told = page.into_events(room.id, Rev::new(4));
+    assert_eq!(kinds(&told), [("receipt", 5), ("message", 6)]);
+    // Who is there from the opening on comes with the room, or when they do something.
+    assert_eq!(revs(&room.changes(0, 1).await).1, [1]);
+    room.reads("ben", 1).await; // 7
+    assert!(revs(&room.changes(0, 1).await).1.is_empty());
+}
+
 /// A page has its default and its maximum.
 pub async fn a_page_of_changes_is_limited(store: SharedBackend) {
     let house = House::new(store);
@@ -191,7 +218,7 @@ pub async fn catching_up_tells_what_was_told(store: SharedBackend) {
     }
     // Ben's receipt was superseded by his removal.
     let set = room.changes(1, 100).await;
-    let caught_up = set.into_events(Rev::FIRST);
+    let caught_up = set.into_events(room.id, Rev::FIRST);
     let expected = [
         ("message", 2),
         ("participant", 4),
@@ -221,11 +248,11 @@ pub async fn each_rev_is_told_once(store: SharedBackend) {
     let room = house.group(&["ann", "ben"]).await; // 1
     room.says("ann", "1").await; // 2
     room.says("ann", "2").await; // 3, moves ann along
-    let told = room.changes(0, 100).await.into_events(Rev::ZERO);
+    let told = room.changes(0, 100).await.into_events(room.id, Rev::ZERO);
     assert_eq!(kinds(&told), [("room", 1), ("message", 2), ("message", 3)]);
     room.reads("ben", 2).await; // 4, superseded by 5
     room.says("ben", "3").await; // 5, moves ben along
-    let told = room.changes(3, 100).await.into_events(Rev::new(3));
+    let told = room.changes(3, 100).await.into_events(room.id, Rev::new(3));
     assert_eq!(kinds(&told), [("receipt", 4), ("message", 5)]);
     let RoomChange::Receipt(receipt) = &told[0].change else {
         panic!("{told:?}");
@@ -234,6 +261,6 @@ pub async fn each_rev_is_told_once(store: SharedBackend) {
         (receipt.user.as_str(), receipt.read_seq),
         ("ben", Seq::new(3))
     );
-    let told = room.changes(4, 100).await.into_events(Rev::new(4));
+    let told = room.changes(4, 100).await.into_events(room.id, Rev::new(4));
     assert_eq!(kinds(&told), [("message", 5)], "whoever heard 4 knows");
 }

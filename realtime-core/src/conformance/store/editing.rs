@@ -10,6 +10,7 @@ use crate::{
     participant::Role,
     seq::{Rev, Seq},
     store::SharedBackend,
+    time::Timestamp,
 };
 
 /// An edit changes the text and nothing else, by one `rev`.
@@ -220,4 +221,80 @@ pub async fn a_locked_room_stays_as_it_is(store: SharedBackend) {
             assert_eq!(refused, Rejection::RoomLocked);
         }
     }
+}
+
+/// What was sent before a moment is no longer changed, by whomever; what was sent at
+/// it is.
+pub async fn a_message_is_changed_in_its_time(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann"]).await;
+    for _ in 0..2 {
+        room.says("ann", "hello").await;
+    }
+    let sent = room.message(1).await.sent_at;
+    let late = Timestamp::from_millis(sent.as_millis() + 1);
+    for by in [by("ann"), Actor::Service] {
+        for change in changes_of(room, &by, 1, late) {
+            let refused = room.stays_as_it_was(house.refuses(change)).await;
+            assert_eq!(refused, Rejection::TooLate);
+        }
+    }
+    for change in changes_of(room, &by("ann"), 1, sent) {
+        house.does(change).await;
+    }
+    for change in changes_of(room, &Actor::Service, 2, sent) {
+        house.does(change).await;
+    }
+}
+
+/// That it is too late is the last that is looked at: before it, whose it is, whether
+/// it is deleted, whether anything would change, and whether the room is open.
+pub async fn what_comes_too_late_is_looked_at_last(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann", "ben"]).await;
+    for _ in 0..2 {
+        room.says("ann", "hello").await;
+    }
+    let late = house.in_ticks(1);
+    let ann = by("ann");
+    for change in changes_of(room, &by("zoe"), 1, late) {
+        assert_eq!(house.refuses(change).await, Rejection::NotFound);
+    }
+    for change in changes_of(room, &by("ben"), 1, late) {
+        assert_eq!(house.refuses(change).await, Rejection::Forbidden);
+    }
+    room.edits(ann.clone(), 1, "late").await;
+    let [edit, delete] = changes_of(room, &ann, 1, late);
+    is_silent(&house.does(edit).await);
+    assert_eq!(house.refuses(delete).await, Rejection::TooLate);
+    room.deletes(ann.clone(), 1).await;
+    let [edit, delete] = changes_of(room, &ann, 1, late);
+    let refused = house.refuses(edit).await;
+    assert!(matches!(refused, Rejection::Conflict { .. }), "{refused:?}");
+    is_silent(&house.does(delete).await);
+    room.locks().await;
+    for change in changes_of(room, &ann, 2, late) {
+        assert_eq!(house.refuses(change).await, Rejection::RoomLocked);
+    }
+}
+
+/// An edit to "late" and a delete, of a message that must not be older.
+fn changes_of(room: Place<'_>, by: &Actor, seq: u64, oldest: Timestamp) -> [Change; 2] {
+    let (room, seq) = (room.id, Seq::new(seq));
+    let sent_after = Some(oldest);
+    [
+        Change::Edit {
+            room,
+            seq,
+            by: by.clone(),
+            body: text("late"),
+            sent_after,
+        },
+        Change::Delete {
+            room,
+            seq,
+            by: by.clone(),
+            sent_after,
+        },
+    ]
 }

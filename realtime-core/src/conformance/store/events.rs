@@ -7,9 +7,13 @@ use serde_json::json;
 
 use super::fixture::*;
 use crate::{
-    change::{Change, DomainEvent, NewRoom, Rejection, RoomAction, SystemMessage},
+    change::{
+        Change, DomainEvent, History, NewParticipant, NewRoom, Rejection, RoomAction, Roster,
+        SystemMessage,
+    },
     event::RoomChange,
     message::{MessageKind, Sender},
+    participant::Role,
     room::RoomState,
     seq::Rev,
     store::SharedBackend,
@@ -37,7 +41,8 @@ pub async fn an_event_opens_speaks_and_locks(store: SharedBackend) {
             body: text("The job was accepted"),
             metadata: Some(data.clone()),
         }),
-        lock_at: Some(at),
+        roster: Vec::new(),
+        action: Some(RoomAction::Lock { at: Some(at) }),
         ..accepted("e-1", "1")
     };
     let committed = house.does(apply(event)).await;
@@ -156,7 +161,10 @@ pub async fn an_event_is_applied_whole_or_not_at_all(store: SharedBackend) {
 pub async fn a_repeated_event_changes_nothing(store: SharedBackend) {
     let house = House::new(store);
     let event = DomainEvent {
-        lock_at: Some(house.in_ticks(1_000)),
+        roster: Vec::new(),
+        action: Some(RoomAction::Lock {
+            at: Some(house.in_ticks(1_000)),
+        }),
         ..accepted("e-1", "1")
     };
     let (room, ..) = event_in(&house.does(apply(event.clone())).await);
@@ -231,7 +239,10 @@ pub async fn an_event_speaks_in_a_locked_room(store: SharedBackend) {
     let room = house.opens(job_room("1", &["ann"])).await;
     let done = |id: &str| DomainEvent {
         message: announcement("Done"),
-        lock_at: Some(house.in_ticks(-1)),
+        roster: Vec::new(),
+        action: Some(RoomAction::Lock {
+            at: Some(house.in_ticks(-1)),
+        }),
         ..news(id, "1")
     };
     let committed = house.does(apply(done("e-1"))).await;
@@ -257,6 +268,142 @@ pub async fn an_event_may_ask_for_nothing(store: SharedBackend) {
         is_silent(&committed);
         let (.., created, seq, duplicate) = event_in(&committed);
         assert_eq!((created, seq, duplicate), (false, None, repeat));
+    }
+}
+
+/// Who comes and goes, in order; then the message; last, the room as a whole.
+pub async fn an_event_changes_who_is_there(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.opens(job_room("1", &["ann", "ben"])).await; // 1
+    room.says("ben", "hi").await; // 2
+    let event = DomainEvent {
+        roster: vec![
+            replaced("ben", "cleo"),                        // 3, 4
+            admitted("olga", Role::Observer, History::All), // 5
+            admitted("olga", Role::Owner, History::All),    // 6
+            removed("ann", false),                          // 7
+        ],
+        action: Some(RoomAction::Archive), // 9
+        ..accepted("e-1", "1")
+    };
+    let committed = house.does(apply(event.clone())).await;
+    let expected = [
+        ("participant", 3),
+        ("participant", 4),
+        ("participant", 5),
+        ("participant", 6),
+        ("participant", 7),
+        ("message", 8),
+        ("room", 9),
+    ];
+    assert_eq!(kinds(&committed.events), expected);
+    let moved: Vec<_> = committed.users.iter().map(|one| &one.user).collect();
+    assert_eq!(moved.len(), 4, "{moved:?}");
+    let (row, created, seq, _) = event_in(&committed);
+    assert_eq!(
+        (row.clone(), created, seq),
+        (room.row().await, false, Some(2))
+    );
+    assert_eq!((row.participant_count, row.state), (2, RoomState::Archived));
+    assert_eq!(room.window("ben").await, Some((1, Some(1))));
+    assert_eq!(
+        room.window("cleo").await,
+        Some((2, None)),
+        "with its message"
+    );
+    assert_eq!(room.window("olga").await, Some((1, None)));
+    assert_eq!(room.window("ann").await, None);
+    assert_eq!(room.person("olga").await.role, Role::Owner);
+    let again = room.stays_as_it_was(house.does(apply(event))).await;
+    is_silent(&again);
+    room.is_dense().await;
+}
+
+/// What cannot be done to somebody who is not there is left undone, and the rest done.
+pub async fn a_roster_is_never_refused(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.opens(job_room("1", &["ann", "ben"])).await; // 1
+    let event = DomainEvent {
+        roster: vec![
+            removed("nobody", true),
+            removed("nobody", false),
+            admitted("ann", Role::Member, History::FromNow),
+            replaced("nobody", "cleo"), // 2
+            replaced("dora", "dora"),   // 3
+            replaced("ann", "ann"),
+            replaced("ben", "ann"), // 4
+            removed("ben", true),
+            removed("cleo", true), // 5
+        ],
+        ..news("e-1", "1")
+    };
+    let committed = house.does(apply(event)).await;
+    let expected = [2, 3, 4, 5].map(|rev| ("participant", rev));
+    assert_eq!(kinds(&committed.events), expected);
+    let people = house.store.participants(room.id, None, 0).await.unwrap();
+    assert_eq!(names(&people), ["ann", "dora"]);
+    assert_eq!(room.window("ann").await, Some((1, None)));
+    assert_eq!(house.user_head("nobody").await, Rev::ZERO);
+    room.is_dense().await;
+}
+
+/// Who comes and goes in a room that the event opens itself.
+pub async fn an_event_opens_and_changes_who_is_there(store: SharedBackend) {
+    let house = House::new(store);
+    let event = DomainEvent {
+        roster: vec![replaced("ben", "cleo")],
+        action: Some(RoomAction::Reopen),
+        ..accepted("e-1", "1")
+    };
+    let committed = house.does(apply(event)).await;
+    let expected = [
+        ("room", 1),
+        ("participant", 2),
+        ("participant", 3),
+        ("message", 4),
+    ];
+    assert_eq!(kinds(&committed.events), expected, "open it is already");
+    let (row, created, ..) = event_in(&committed);
+    assert!(created);
+    assert_eq!((row.rev, row.participant_count), (Rev::new(4), 2));
+    let ben = committed.users.iter().filter(|one| one.user == user("ben"));
+    let revs: Vec<u64> = ben.map(|one| one.rev.get()).collect();
+    assert_eq!(revs, [1, 2], "in and out");
+    let room = house.place(row.id);
+    assert_eq!(room.window("ben").await, Some((1, Some(0))));
+    assert_eq!(room.window("cleo").await, Some((1, None)));
+    // Without a room nobody comes anywhere.
+    let lost = DomainEvent {
+        roster: vec![admitted("zoe", Role::Member, History::All)],
+        ..news("e-2", "2")
+    };
+    assert_eq!(house.refuses(apply(lost)).await, Rejection::NotFound);
+    assert_eq!(house.user_head("zoe").await, Rev::ZERO);
+}
+
+fn admitted(who: &str, role: Role, history: History) -> Roster {
+    let participant = NewParticipant {
+        role,
+        ..newcomer(who)
+    };
+    Roster::Admit {
+        participant,
+        history,
+    }
+}
+
+fn removed(who: &str, keeps_history: bool) -> Roster {
+    Roster::Remove {
+        user: user(who),
+        keeps_history,
+    }
+}
+
+fn replaced(leaves: &str, comes: &str) -> Roster {
+    Roster::Replace {
+        leaves: user(leaves),
+        comes: newcomer(comes),
+        history: History::FromNow,
     }
 }
 

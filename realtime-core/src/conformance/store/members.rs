@@ -77,6 +77,7 @@ pub async fn admitting_again_changes_nothing(store: SharedBackend) {
             name: name.map(str::to_owned),
             ..newcomer("ben")
         },
+        history: crate::change::History::All,
     };
     house.does(named(Some("Ben"))).await;
     room.says("ann", "hi").await;
@@ -117,6 +118,7 @@ pub async fn a_role_or_name_changes(store: SharedBackend) {
         .does(Change::Admit {
             room: room.id,
             participant: renamed,
+            history: crate::change::History::All,
         })
         .await;
     let ben = told_participant(&committed);

@@ -10,15 +10,16 @@ use uuid::Uuid;
 
 use super::script::{self, Script, Step};
 use crate::{
-    change::{Committed, Rejection},
-    event::{RoomChange, Topic, UserEvent},
+    change::{Change, Committed, Rejection},
+    event::{RoomChange, RoomEvent, Topic, UserEvent},
     id::{IdGenerator, RoomId, UserId},
     memory::MemoryStore,
     participant::Participant,
     room::Room,
     seq::Rev,
     store::{
-        Backend, ChangeSet, HistoryPage, Outcome, RoomView, SharedBackend, Unread, UnreadTotals,
+        Aged, Backend, ChangeSet, Edition, Exported, HistoryPage, Outcome, RoomQuery, RoomView,
+        SharedBackend, Unread, UnreadTotals,
     },
     time::Timestamp,
 };
@@ -74,7 +75,8 @@ impl Echo {
                 RoomChange::Room(_)
                 | RoomChange::Message(_)
                 | RoomChange::Receipt(_)
-                | RoomChange::Participant(_) => {}
+                | RoomChange::Participant(_)
+                | RoomChange::Reset => {}
             }
         }
     }
@@ -102,7 +104,7 @@ pub(crate) async fn play(
         }
         let changes: Vec<_> = steps.iter().map(|step| script.change(step)).collect();
         let outcomes = store.commit(script.now(), &changes).await.unwrap();
-        heads.follow(&outcomes);
+        heads.follow(&changes, &outcomes);
         ids.expects(&outcomes);
         let expected = reference.commit(script.now(), &changes).await.unwrap();
         assert_eq!(outcomes.len(), expected.len());
@@ -111,6 +113,12 @@ pub(crate) async fn play(
             assert_eq!(told, expected, "batch {number}: {change:?}");
         }
         script.learns(&outcomes);
+        if steps.first().is_some_and(script::tidies) {
+            let told = tidy(store, script.now()).await;
+            heads.hear(&told);
+            let expected = tidy(reference, script.now()).await;
+            assert_eq!(by_room(told), by_room(expected), "tidied after {number}");
+        }
         for step in steps.iter().take(QUESTIONS) {
             let told = readings(store, &script, step).await;
             let expected = readings(reference, &script, step).await;
@@ -122,23 +130,53 @@ pub(crate) async fn play(
     heads.are_told_by(store).await;
 }
 
+/// More steps than any history leaves to be tidied, or pages to be exported.
+const STEPS: usize = 1_000;
+
+/// Does all that is left to be done, and answers what was told.
+pub(crate) async fn tidy(store: &dyn Backend, now: Timestamp) -> Vec<RoomEvent> {
+    let mut told = Vec::new();
+    for _ in 0..STEPS {
+        let tidied = store.tidy(now).await.unwrap();
+        told.extend(tidied.events);
+        if !tidied.more {
+            return told;
+        }
+    }
+    panic!("there is always more to do");
+}
+
+/// In which order the rooms are tidied is left open.
+fn by_room(mut told: Vec<RoomEvent>) -> Vec<RoomEvent> {
+    told.sort_by_key(|event| (event.room, event.rev));
+    told
+}
+
 /// Checks that every stream is dense, as it is told.
 #[derive(Debug, Default)]
 struct Heads(HashMap<Topic, Rev>);
 
 impl Heads {
-    fn follow(&mut self, outcomes: &[Outcome]) {
-        for committed in outcomes.iter().flatten() {
-            for event in &committed.events {
-                let head = self.0.entry(Topic::Room(event.room)).or_default();
-                assert_eq!((event.after, event.rev), (*head, head.next()));
-                *head = event.rev;
+    fn follow(&mut self, changes: &[Change], outcomes: &[Outcome]) {
+        for (change, outcome) in changes.iter().zip(outcomes) {
+            let Ok(committed) = outcome else { continue };
+            if let Change::Erase { user, .. } = change {
+                self.0.insert(Topic::User(user.clone()), Rev::ZERO);
             }
+            self.hear(&committed.events);
             for event in &committed.users {
                 let head = self.0.entry(Topic::User(event.user.clone())).or_default();
                 assert_eq!(event.rev, head.next());
                 *head = event.rev;
             }
+        }
+    }
+
+    fn hear(&mut self, events: &[RoomEvent]) {
+        for event in events {
+            let head = self.0.entry(Topic::Room(event.room)).or_default();
+            assert_eq!((event.after, event.rev), (*head, head.next()));
+            *head = event.rev;
         }
     }
 
@@ -179,6 +217,9 @@ enum Reading {
     Totals(UnreadTotals),
     People(Vec<UserId>),
     Seen(Vec<Option<Timestamp>>),
+    Editions(Vec<Edition>),
+    Aged(Vec<Aged>),
+    Exported(Option<Vec<Exported>>),
 }
 
 async fn readings(store: &dyn Backend, script: &Script, step: &Step) -> Vec<Reading> {
@@ -192,18 +233,29 @@ async fn of_rooms(store: &dyn Backend, script: &Script, step: &Step) -> Vec<Read
     let after = script::person(step[4]);
     let page = store.participants(room, Some(&after), limit).await;
     let job = super::fixture::job(&format!("{}", step[2] % 4));
-    let window = script::window(step);
+    let window = script::window(script, step);
+    let (seq, after_edition) = script::editions(script, step);
+    let editions = store.editions(room, seq, after_edition, limit).await;
+    let (horizon, far) = (script::horizon(script, step), u32::MAX);
     let topics = script.rooms.iter().map(|room| Topic::Room(*room));
     let topics: Vec<Topic> = topics.chain([Topic::Room(room)]).collect();
     vec![
         Reading::Changes(store.changes(room, Rev::ZERO, u32::MAX).await.unwrap()),
-        Reading::Changes(store.changes(room, script::rev(step), limit).await.unwrap()),
+        Reading::Changes(
+            store
+                .changes(room, script::rev(script, step), limit)
+                .await
+                .unwrap(),
+        ),
         Reading::History(store.history(room, window, limit).await.unwrap()),
         Reading::Heads(store.heads(&topics).await.unwrap()),
         Reading::Room(store.room(room).await.unwrap()),
         Reading::Room(store.room_of(&job).await.unwrap()),
         Reading::Participants(store.participants(room, None, 0).await.unwrap()),
         Reading::Participants(page.unwrap()),
+        Reading::Editions(editions.unwrap()),
+        Reading::Aged(store.aged(horizon, None, far).await.unwrap()),
+        Reading::Aged(store.aged(horizon, Some(room), limit).await.unwrap()),
     ]
 }
 
@@ -216,16 +268,37 @@ async fn of_people(store: &dyn Backend, script: &Script, step: &Step) -> Vec<Rea
     let (rooms, rev) = memberships.unwrap();
     let topics: Vec<Topic> = people.iter().cloned().map(Topic::User).collect();
     let query = script::query(script, step);
+    let left = RoomQuery {
+        left: true,
+        ..RoomQuery::default()
+    };
     vec![
         Reading::Memberships(rooms, rev),
         Reading::Heads(store.heads(&topics).await.unwrap()),
         Reading::Participant(store.participant(room, &who).await.unwrap()),
         Reading::Views(store.rooms(&who, &Default::default()).await.unwrap()),
         Reading::Views(store.rooms(&who, &query).await.unwrap()),
+        Reading::Views(store.rooms(&who, &left).await.unwrap()),
         Reading::Views(store.views(&who, &script.rooms).await.unwrap()),
         Reading::Unread(store.unread(room, &who).await.unwrap()),
         Reading::Totals(store.unread_totals(&who).await.unwrap()),
         Reading::People(store.acquaintances(&who, &people).await.unwrap()),
         Reading::Seen(store.last_seen(&people).await.unwrap()),
+        Reading::Exported(export(store, &who).await),
     ]
+}
+
+/// All that is known of somebody, whatever the size of the pages.
+async fn export(store: &dyn Backend, who: &UserId) -> Option<Vec<Exported>> {
+    let mut items = Vec::new();
+    let mut after = None;
+    for _ in 0..STEPS {
+        let page = store.export(who, after).await.unwrap()?;
+        items.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Some(items);
+        }
+    }
+    panic!("there is always more to export");
 }

@@ -137,6 +137,7 @@ pub async fn the_host_names_people(store: SharedBackend) {
     let admit = Change::Admit {
         room: other.id,
         participant: named("cleo", "Cleo \u{1F9F9}"),
+        history: crate::change::History::All,
     };
     let (cleo, _) = participant_in(&house.does(admit).await);
     assert_eq!(cleo.name.as_deref(), Some("Cleo \u{1F9F9}"));

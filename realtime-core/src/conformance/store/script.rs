@@ -1,13 +1,17 @@
 //! Random histories: bytes that a seed, or a test that shrinks them, gives are read
 //! as changes that collide often, because there are few of everything.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use super::fixture::{announcement, client_id, group, job, key, metadata, text, user};
 use crate::{
     change::{
-        Actor, Answer, Change, DomainEvent, Draft, NewParticipant, NewRoom, Pointer, RoomAction,
+        Actor, Answer, Change, DomainEvent, Draft, History, Legacy, NewParticipant, NewRoom,
+        Pointer, RoomAction, Roster,
     },
+    event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     limits::SMALL_ROOM,
     message::MessageKind,
@@ -36,6 +40,8 @@ const LONGEST_STEP: i64 = 3_000;
 pub(crate) struct Script {
     /// The rooms that were opened, in this order.
     pub(crate) rooms: Vec<RoomId>,
+    /// The newest message and the head of each, as far as it was told.
+    heads: HashMap<RoomId, (Seq, Rev)>,
     now: i64,
 }
 
@@ -51,17 +57,29 @@ impl Script {
         self.now += if back { -span } else { span };
     }
 
-    /// Notes the rooms that were opened.
+    /// Notes the rooms that were opened, and how far each has come.
     pub(crate) fn learns(&mut self, outcomes: &[Outcome]) {
         for committed in outcomes.iter().flatten() {
+            committed.events.iter().for_each(|event| self.hears(event));
             match &committed.answer {
                 Answer::Room { room, created } | Answer::Event { room, created, .. } => {
                     if *created {
                         self.rooms.push(room.id);
                     }
                 }
-                Answer::Message { .. } | Answer::Pointers { .. } | Answer::Participant { .. } => {}
+                Answer::Message { .. }
+                | Answer::Pointers { .. }
+                | Answer::Participant { .. }
+                | Answer::Erased => {}
             }
+        }
+    }
+
+    fn hears(&mut self, event: &RoomEvent) {
+        let head = self.heads.entry(event.room).or_default();
+        head.1 = event.rev;
+        if let RoomChange::Message(message) = &event.change {
+            head.0 = head.0.max(message.seq);
         }
     }
 
@@ -74,38 +92,72 @@ impl Script {
 
     pub(crate) fn change(&self, step: &Step) -> Change {
         let room = self.room(step[1]);
-        let by = actor(step[2]);
-        let seq = seq(step[3]);
+        // Much is changed by the platform, as people come and go.
+        let by = if step[2].is_multiple_of(2) {
+            Actor::Service
+        } else {
+            actor(step[2])
+        };
+        let seq = self.seq(step);
         match step[0] {
-            0..=79 => Change::Send(self.draft(step)),
-            80..=99 => Change::Edit {
+            0..=69 => Change::Send(self.draft(step)),
+            70..=91 => Change::Edit {
                 room,
                 seq,
                 by,
                 body: text(pick(&BODIES, step[5])),
+                sent_after: self.sent_after(step),
             },
-            100..=114 => Change::Delete { room, seq, by },
-            115..=154 => Change::Mark {
+            92..=105 => Change::Delete {
+                room,
+                seq,
+                by,
+                sent_after: self.sent_after(step),
+            },
+            106..=133 => Change::Mark {
                 room,
                 user: user(pick(&BUSY, step[2])),
                 pointer: pick(&[Pointer::Read, Pointer::Delivered], step[4]),
                 seq,
             },
-            155..=169 => Change::Open(new_room(step)),
-            170..=184 => describe(room, step),
-            185..=199 => Change::Act {
+            134..=145 => Change::Open(new_room(step)),
+            146..=153 => describe(room, step),
+            154..=165 => Change::Act {
                 room,
                 action: self.action(step[2]),
             },
-            200..=229 => Change::Admit {
+            166..=228 => self.upheaval(room, step),
+            229..=255 => Change::Apply(Box::new(self.event(step))),
+        }
+    }
+
+    /// Who comes and goes, and what goes for ever.
+    fn upheaval(&self, room: RoomId, step: &Step) -> Change {
+        match step[0] {
+            0..=205 => Change::Admit {
                 room,
                 participant: participant(step[2], step[3]),
+                history: history(step[5]),
             },
-            230..=239 => Change::Remove {
+            206..=213 => Change::Remove {
                 room,
                 user: person(step[2]),
+                keeps_history: step[5] > 96,
             },
-            240..=255 => Change::Apply(Box::new(self.event(step))),
+            214..=221 => Change::Replace {
+                room,
+                leaves: person(step[4]),
+                comes: participant(step[2], step[3]),
+                history: history(step[5]),
+            },
+            222..=226 => Change::Retain {
+                room,
+                from: Seq::new(self.last_seq(room).saturating_sub(u64::from(step[3] % 16)) + 1),
+            },
+            227..=255 => Change::Erase {
+                user: person(step[2]),
+                messages: pick(&[Legacy::Keep, Legacy::Tombstone], step[3]),
+            },
         }
     }
 
@@ -122,7 +174,7 @@ impl Script {
             } else {
                 MessageKind::Text
             },
-            reply_to: (step[3] > 224).then(|| seq(step[3])),
+            reply_to: (step[3] > 208).then(|| self.seq(step)),
             metadata: data,
         }
     }
@@ -147,16 +199,43 @@ impl Script {
 
     fn event(&self, step: &Step) -> DomainEvent {
         let at = self.now().as_millis() + i64::from(step[5]) * LONGEST_STEP / 32;
+        let at = Some(Timestamp::from_millis(at));
         DomainEvent {
-            id: key(&format!("e{}", step[1] % 16)),
+            id: key(&format!("e{}", step[1] % 64)),
             fingerprint: i64::from(step[1] > 250),
             subject: job(&format!("{}", step[2] % 4)),
             open: (step[3] > 64).then(|| new_room(step)),
             message: (step[4] > 64)
                 .then(|| announcement(pick(&BODIES, step[5])))
                 .flatten(),
-            lock_at: (step[5] > 192).then(|| Timestamp::from_millis(at)),
+            roster: (0..step[6] % 4).map(|place| roster(place, step)).collect(),
+            action: (step[5] > 160).then(|| {
+                let lock = RoomAction::Lock { at };
+                pick(
+                    &[lock, RoomAction::Reopen, lock, RoomAction::Archive],
+                    step[7],
+                )
+            }),
         }
+    }
+
+    /// A place in the room that is meant: near its beginning, or near its end.
+    fn seq(&self, step: &Step) -> Seq {
+        if step[3].is_multiple_of(4) {
+            return seq(step[3]);
+        }
+        let last = self.last_seq(self.room(step[1]));
+        Seq::new((last + 1).saturating_sub(u64::from(step[3] % 7)))
+    }
+
+    fn last_seq(&self, room: RoomId) -> u64 {
+        self.heads.get(&room).map_or(0, |(last, _)| last.get())
+    }
+
+    fn sent_after(&self, step: &Step) -> Option<Timestamp> {
+        let span = i64::from(step[4]) * LONGEST_STEP / 16;
+        let oldest = Timestamp::from_millis(self.now().as_millis() - span);
+        (step[7] > 96).then_some(oldest)
     }
 }
 
@@ -212,6 +291,29 @@ fn participant(who: u8, how: u8) -> NewParticipant {
     }
 }
 
+fn history(byte: u8) -> History {
+    pick(&[History::All, History::FromNow], byte)
+}
+
+fn roster(place: u8, step: &Step) -> Roster {
+    let [who, other] = [step[6].wrapping_add(place), step[7].wrapping_add(place)];
+    match who.wrapping_add(step[5]) % 3 {
+        0 => Roster::Admit {
+            participant: participant(who, other),
+            history: history(other),
+        },
+        1 => Roster::Remove {
+            user: person(other),
+            keeps_history: step[4].is_multiple_of(2),
+        },
+        _ => Roster::Replace {
+            leaves: person(who),
+            comes: participant(other, who),
+            history: history(step[4]),
+        },
+    }
+}
+
 fn new_room(step: &Step) -> NewRoom {
     let mut participants: Vec<NewParticipant> = (0..2 + step[4] % 4)
         .map(|place| participant(step[3].wrapping_add(place), step[4].wrapping_add(place)))
@@ -246,24 +348,48 @@ fn describe(room: RoomId, step: &Step) -> Change {
     }
 }
 
-pub(crate) fn rev(step: &Step) -> Rev {
-    Rev::new(u64::from(step[2]) / 2)
+/// A `rev` near the beginning of a room, or near its head.
+pub(crate) fn rev(script: &Script, step: &Step) -> Rev {
+    if step[2].is_multiple_of(4) {
+        return Rev::new(u64::from(step[2]) / 2);
+    }
+    let head = script.heads.get(&script.room(step[1]));
+    let head = head.map_or(0, |(_, head)| head.get());
+    Rev::new((head + 1).saturating_sub(u64::from(step[2]) / 8))
 }
 
 pub(crate) fn limit(step: &Step) -> u32 {
     u32::from(step[3] % 32)
 }
 
-pub(crate) fn window(step: &Step) -> Window {
+pub(crate) fn window(script: &Script, step: &Step) -> Window {
+    let seq = script.seq(step);
     pick(
         &[
             Window::Latest,
-            Window::Before(seq(step[2])),
-            Window::After(seq(step[2])),
-            Window::Around(seq(step[2])),
+            Window::Before(seq),
+            Window::After(seq),
+            Window::Around(seq),
         ],
-        step[1],
+        step[4],
     )
+}
+
+/// A message whose earlier versions are asked for, and after which of them.
+pub(crate) fn editions(script: &Script, step: &Step) -> (Seq, Rev) {
+    let after = Rev::new(u64::from(step[5] / 8));
+    (script.seq(step), pick(&[Rev::ZERO, after], step[4]))
+}
+
+/// A moment that some of the messages are older than.
+pub(crate) fn horizon(script: &Script, step: &Step) -> Timestamp {
+    let span = i64::from(step[5]) * LONGEST_STEP / 8;
+    Timestamp::from_millis(script.now().as_millis() - span)
+}
+
+/// Whether what is left to be done is done after this batch.
+pub(crate) fn tidies(step: &Step) -> bool {
+    step[5] > 160
 }
 
 pub(crate) fn query(script: &Script, step: &Step) -> RoomQuery {
@@ -278,6 +404,7 @@ pub(crate) fn query(script: &Script, step: &Step) -> RoomQuery {
     RoomQuery {
         state: pick(&states, step[4]),
         unread_only: step[5] > 192,
+        left: step[2] > 160,
         after: (step[6] > 128).then(|| RoomCursor {
             activity: Timestamp::from_millis(
                 script.now().as_millis() - i64::from(step[7]) * LONGEST_STEP / 16,

@@ -1,3 +1,5 @@
+mod windows;
+
 use std::task::{Context, Waker};
 
 use proptest::prelude::*;
@@ -13,6 +15,15 @@ use crate::{
 
 fn room() -> RoomId {
     RoomId::from_uuid(uuid::Uuid::from_u128(1))
+}
+
+const MEMBER: Standing = Standing {
+    role: Role::Member,
+    from: Seq::FIRST,
+};
+
+fn at(rev: u64) -> Position {
+    Position::at(Rev::new(rev))
 }
 
 fn event(rev: u64, after: u64) -> Arc<Encoded> {
@@ -58,11 +69,8 @@ fn heard(subscriber: &Subscriber) -> Vec<u64> {
 fn topic(rev: u64, listener: &Arc<Subscriber>) -> Topic {
     let mut topic = Topic::default();
     topic.start_at(Rev::new(rev), room(), &mut Vec::new());
-    topic.add(listener.clone(), Ticket(1), Role::Member);
-    assert_eq!(
-        topic.go_live(Ticket(1), Rev::new(rev), room()),
-        GoLive::Live
-    );
+    topic.add(listener.clone(), Ticket(1), MEMBER, Rev::new(rev));
+    assert_eq!(topic.go_live(Ticket(1), at(rev), room()), GoLive::Live);
     topic
 }
 
@@ -103,11 +111,27 @@ fn what_never_was_is_forgotten_once_the_store_says_so() {
 }
 
 #[test]
+fn a_change_that_nothing_carries_any_more_is_skipped() {
+    let ben = subscriber("ben", 100_000);
+    let mut topic = topic(3, &ben);
+    topic.claim(Rev::new(5));
+    topic.accept(event(7, 6), room(), &mut Vec::new());
+    topic.accept(event(6, 5), room(), &mut Vec::new());
+    topic.skip_to(Rev::new(5), room(), &mut Vec::new());
+    assert_eq!(topic.head(), Some(Rev::new(7)));
+    assert!(!topic.is_behind());
+    let mut lines = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let _ = ben.mailbox.poll_lines(&mut context, usize::MAX, &mut lines);
+    assert!(lines[0].contains(r#""after_rev":3"#), "{lines:?}");
+}
+
+#[test]
 fn a_full_mailbox_puts_its_reader_behind_from_where_it_stands() {
     let (slow, fast) = (subscriber("slow", 200), subscriber("fast", 100_000));
     let mut topic = topic(0, &slow);
-    topic.add(fast.clone(), Ticket(2), Role::Member);
-    topic.go_live(Ticket(2), Rev::ZERO, room());
+    topic.add(fast.clone(), Ticket(2), MEMBER, Rev::ZERO);
+    topic.go_live(Ticket(2), at(0), room());
     let mut behind = Vec::new();
     for rev in 1..=20 {
         topic.accept(event(rev, rev - 1), room(), &mut behind);
@@ -115,9 +139,9 @@ fn a_full_mailbox_puts_its_reader_behind_from_where_it_stands() {
     assert_eq!(heard(&fast), (1..=20).collect::<Vec<_>>());
     let got = heard(&slow);
     assert_eq!(behind.len(), 1, "told once");
-    assert_eq!(behind[0].held, Rev::new(*got.last().unwrap()));
+    assert_eq!(behind[0].at, at(*got.last().unwrap()));
     assert_eq!(
-        topic.go_live(Ticket(1), behind[0].held, room()),
+        topic.go_live(Ticket(1), behind[0].at, room()),
         GoLive::Live,
         "from memory"
     );
@@ -133,14 +157,11 @@ fn memory_serves_only_what_it_holds_whole() {
         topic.accept(event(rev, rev - 1), room(), &mut Vec::new());
     }
     let late = subscriber("late", 10_000_000);
-    topic.add(late.clone(), Ticket(2), Role::Member);
-    assert_eq!(
-        topic.go_live(Ticket(2), Rev::new(9), room()),
-        GoLive::NotYet
-    );
-    assert_eq!(topic.go_live(Ticket(2), Rev::new(10), room()), GoLive::Live);
+    topic.add(late.clone(), Ticket(2), MEMBER, Rev::ZERO);
+    assert_eq!(topic.go_live(Ticket(2), at(9), room()), GoLive::NotYet);
+    assert_eq!(topic.go_live(Ticket(2), at(10), room()), GoLive::Live);
     assert_eq!(heard(&late).len(), RECENT_EVENTS);
-    assert_eq!(topic.go_live(Ticket(9), Rev::ZERO, room()), GoLive::Gone);
+    assert_eq!(topic.go_live(Ticket(9), at(0), room()), GoLive::Gone);
 }
 
 proptest! {
@@ -176,8 +197,8 @@ fn joins_late(happened: &[Arc<Encoded>]) -> (Topic, Arc<Subscriber>, GoLive) {
         topic.accept(event.clone(), room(), &mut Vec::new());
     }
     let ann = subscriber("ann", 100_000);
-    topic.add(ann.clone(), Ticket(2), Role::Member);
-    let live = topic.go_live(Ticket(2), Rev::new(1), room());
+    topic.add(ann.clone(), Ticket(2), MEMBER, Rev::new(1));
+    let live = topic.go_live(Ticket(2), at(1), room());
     (topic, ann, live)
 }
 
@@ -197,7 +218,7 @@ fn who_was_taken_out_before_listening_is_not_let_in() {
 
 #[test]
 fn who_got_another_role_before_listening_has_it() {
-    let observer = |user| Membership::In(user, Role::Observer);
+    let observer = |user| Membership::In(user, Role::Observer, Seq::FIRST);
     let (topic, ann, live) = joins_late(&[
         membership(2, "ann", Membership::Out),
         membership(3, "ann", observer),

@@ -31,8 +31,14 @@ impl<'a> Commit<'a> {
                 seq,
                 by,
                 body,
-            } => self.edit(*room, *seq, by, body),
-            Change::Delete { room, seq, by } => self.delete(*room, *seq, by),
+                sent_after,
+            } => self.edit(*room, *seq, by, body, *sent_after),
+            Change::Delete {
+                room,
+                seq,
+                by,
+                sent_after,
+            } => self.delete(*room, *seq, by, *sent_after),
             Change::Mark {
                 room,
                 user,
@@ -46,8 +52,24 @@ impl<'a> Commit<'a> {
                 metadata,
             } => self.describe(*room, title.as_ref(), metadata.as_ref()),
             Change::Act { room, action } => self.act(*room, *action),
-            Change::Admit { room, participant } => self.admit(*room, participant),
-            Change::Remove { room, user } => self.remove(*room, user),
+            Change::Admit {
+                room,
+                participant,
+                history,
+            } => self.admit(*room, participant, *history),
+            Change::Remove {
+                room,
+                user,
+                keeps_history,
+            } => self.remove(*room, user, *keeps_history),
+            Change::Replace {
+                room,
+                leaves,
+                comes,
+                history,
+            } => self.replace(*room, leaves, comes, *history),
+            Change::Retain { room, from } => self.retain(*room, *from),
+            Change::Erase { user, messages } => self.erase(user, *messages),
             Change::Apply(event) => self.apply_event(event),
         }
     }

@@ -26,8 +26,13 @@ impl Rows {
     }
 
     pub(super) fn rooms(&self, user: &UserId, query: &RoomQuery) -> Vec<RoomView> {
-        let mut rooms: Vec<&RoomRows> = self
-            .active_rooms(user)
+        let of: Vec<&RoomRows> = if query.left {
+            self.left_rooms(user).collect()
+        } else {
+            self.active_rooms(user).collect()
+        };
+        let mut rooms: Vec<&RoomRows> = of
+            .into_iter()
             .filter(|rows| query.lists(rows.room.state))
             .filter(|rows| {
                 query
@@ -40,7 +45,7 @@ impl Rows {
             .into_iter()
             .filter(|rows| !query.unread_only || rows.unread(user).count > 0)
             .take(page_rows(query.limit, ROOMS_PAGE) as usize)
-            .filter_map(|rows| self.view(rows, user))
+            .filter_map(|rows| self.view(rows, rows.participants.get(user)?))
             .collect()
     }
 
@@ -49,24 +54,36 @@ impl Rows {
         rooms
             .iter()
             .filter(|room| told.insert(**room))
-            .filter_map(|room| self.view(self.rooms.get(room)?, user))
+            .filter_map(|room| {
+                let rows = self.rooms.get(room)?;
+                self.view(rows, rows.active(user)?)
+            })
             .collect()
     }
 
-    fn view(&self, rows: &RoomRows, user: &UserId) -> Option<RoomView> {
-        let me = rows.active(user)?;
-        let shown = rows.room.is_small().then(|| rows.active_participants());
-        Some(RoomView {
-            room: rows.room.clone(),
-            me: self.named_participant(me),
-            unread: rows.unread(user),
-            participants: shown
-                .into_iter()
-                .flatten()
-                .map(|participant| self.named_participant(participant))
-                .collect(),
-            last_message: rows.newest().map(|row| self.named_message(&row.message)),
+    /// Found by looking at every room: there is no list of them.
+    fn left_rooms(&self, user: &UserId) -> impl Iterator<Item = &RoomRows> {
+        self.rooms.values().filter(|rows| {
+            let one = rows.participants.get(user);
+            one.is_some_and(|one| !one.is_active() && one.visible().is_some())
         })
+    }
+
+    fn view(&self, rows: &RoomRows, me: &Participant) -> Option<RoomView> {
+        let shown = rows.room.is_small().then(|| rows.active_participants());
+        let participants = shown
+            .into_iter()
+            .flatten()
+            .map(|participant| self.named_participant(participant))
+            .collect();
+        let last = rows.newest(me.visible()?.to);
+        RoomView::of(
+            rows.room.clone(),
+            self.named_participant(me),
+            rows.unread(&me.user),
+            participants,
+            last.map(|row| self.named_message(&row.message)),
+        )
     }
 
     pub(super) fn participants(

@@ -5,7 +5,7 @@ use super::{
     rows::event,
 };
 use crate::{
-    change::{Answer, NewParticipant, Pointer, Rejection},
+    change::{Answer, Committed, History, NewParticipant, Pointer, Rejection, Roster},
     event::{Receipt, RoomChange},
     id::{RoomId, UserId},
     participant::{Participant, ParticipantState},
@@ -15,7 +15,12 @@ use crate::{
 };
 
 impl Commit<'_> {
-    pub(super) fn admit(&mut self, room: RoomId, new: &NewParticipant) -> Outcome {
+    pub(super) fn admit(
+        &mut self,
+        room: RoomId,
+        new: &NewParticipant,
+        history: History,
+    ) -> Outcome {
         let rows = self.rows.require(room)?;
         let last_seq = rows.room.last_seq;
         let before = rows.participants.get(&new.user).cloned();
@@ -36,19 +41,81 @@ impl Commit<'_> {
             participant.joined_at = self.now;
             participant.advance(Pointer::Read, last_seq);
             participant.advance(Pointer::Delivered, last_seq);
+            participant.visible_to = None;
+            participant.visible_from = match history {
+                History::All => Seq::FIRST,
+                History::FromNow => last_seq.next(),
+            };
         }
         self.put_member(participant, joins, 1)
     }
 
-    pub(super) fn remove(&mut self, room: RoomId, user: &UserId) -> Outcome {
+    pub(super) fn remove(&mut self, room: RoomId, user: &UserId, keeps_history: bool) -> Outcome {
         let rows = self.rows.require(room)?;
+        let last_seq = rows.room.last_seq;
         let before = rows.participants.get(user).ok_or(Rejection::NotFound)?;
-        if !before.is_active() {
+        let goes = before.is_active();
+        let loses = before.visible().is_some() && !keeps_history;
+        if !goes && !loses {
             return self.participant_unchanged(room, before);
         }
         let mut participant = before.clone();
-        participant.state = ParticipantState::Removed;
-        self.put_member(participant, true, -1)
+        if keeps_history {
+            participant.state = ParticipantState::Left;
+            participant.visible_to = Some(last_seq);
+        } else {
+            participant.state = ParticipantState::Removed;
+            participant.visible_to = None;
+        }
+        self.put_member(participant, goes, -1)
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        room: RoomId,
+        leaves: &UserId,
+        comes: &NewParticipant,
+        history: History,
+    ) -> Outcome {
+        let rows = self.rows.require(room)?;
+        if !rows.participants.contains_key(leaves) {
+            return Err(Rejection::NotFound);
+        }
+        if *leaves == comes.user {
+            return Err(Rejection::Invalid {
+                field: "user",
+                reason: "nobody replaces themselves",
+            });
+        }
+        let mut gone = self.remove(room, leaves, true)?;
+        let come = self.admit(room, comes, history)?;
+        gone.answer = come.answer;
+        gone.events.extend(come.events);
+        gone.users.extend(come.users);
+        Ok(gone)
+    }
+
+    /// Changes who is in a room as far as it can be done.
+    pub(super) fn enrol(&mut self, room: RoomId, roster: &Roster) -> Option<Committed> {
+        match roster {
+            Roster::Admit {
+                participant,
+                history,
+            } => self.admit(room, participant, *history).ok(),
+            Roster::Remove {
+                user,
+                keeps_history,
+            } => self.remove(room, user, *keeps_history).ok(),
+            Roster::Replace {
+                leaves,
+                comes,
+                history,
+            } => match self.replace(room, leaves, comes, *history) {
+                Ok(committed) => Some(committed),
+                // Nobody to go: who comes, comes.
+                Err(_) => self.admit(room, comes, *history).ok(),
+            },
+        }
     }
 
     /// Stores a change of membership; `moves` says whether they came or went.
@@ -149,5 +216,7 @@ pub(super) fn newcomer(room: RoomId, new: &NewParticipant, now: Timestamp) -> Pa
         rev: Rev::FIRST,
         member_rev: Rev::FIRST,
         joined_at: now,
+        visible_from: Seq::FIRST,
+        visible_to: None,
     }
 }

@@ -11,10 +11,11 @@ use crate::{
     event::{RoomChange, RoomEvent},
     id::{ClientId, RoomId},
     message::{Body, Message, MessageKind, Sender},
-    participant::Participant,
+    participant::{Participant, Visible},
     room::Metadata,
     seq::Seq,
-    store::Outcome,
+    store::{Edition, Outcome},
+    time::Timestamp,
 };
 
 /// A message that was accepted and has no number yet.
@@ -44,7 +45,7 @@ impl Commit<'_> {
             return Err(Rejection::Forbidden);
         }
         self.require_open(rows, &draft.from)?;
-        rows.require_message(draft.reply_to)?;
+        rows.require_message(actor, draft.reply_to)?;
         let accepted = Accepted {
             from: &draft.from,
             client_id: Some(&draft.client_id),
@@ -92,14 +93,22 @@ impl Commit<'_> {
         rows.put_message(MessageRow {
             message: message.clone(),
             fingerprint: accepted.fingerprint,
+            editions: Vec::new(),
         });
         Ok(self.told(&message, accepted.from))
     }
 
-    pub(super) fn edit(&mut self, room: RoomId, seq: Seq, by: &Actor, body: &Body) -> Outcome {
+    pub(super) fn edit(
+        &mut self,
+        room: RoomId,
+        seq: Seq,
+        by: &Actor,
+        body: &Body,
+        sent_after: Option<Timestamp>,
+    ) -> Outcome {
         let rows = self.rows.require(room)?;
         let actor = rows.actor(by)?;
-        let message = &rows.message(seq)?.message;
+        let message = &rows.message(actor, seq)?.message;
         require_own(actor, message)?;
         if actor.is_some() && message.kind != MessageKind::Text {
             return Err(Rejection::Forbidden);
@@ -113,6 +122,7 @@ impl Commit<'_> {
             return Ok(self.message_unchanged(message));
         }
         self.require_open(rows, by)?;
+        require_in_time(message, sent_after)?;
         let edited_at = Some(self.now);
         self.rewrite(room, seq, by, |message| {
             message.body = Some(body.as_str().to_owned());
@@ -120,15 +130,22 @@ impl Commit<'_> {
         })
     }
 
-    pub(super) fn delete(&mut self, room: RoomId, seq: Seq, by: &Actor) -> Outcome {
+    pub(super) fn delete(
+        &mut self,
+        room: RoomId,
+        seq: Seq,
+        by: &Actor,
+        sent_after: Option<Timestamp>,
+    ) -> Outcome {
         let rows = self.rows.require(room)?;
         let actor = rows.actor(by)?;
-        let message = &rows.message(seq)?.message;
+        let message = &rows.message(actor, seq)?.message;
         require_own(actor, message)?;
         if message.deleted_at.is_some() {
             return Ok(self.message_unchanged(message));
         }
         self.require_open(rows, by)?;
+        require_in_time(message, sent_after)?;
         let deleted_at = Some(self.now);
         self.rewrite(room, seq, by, |message| {
             message.body = None;
@@ -144,14 +161,18 @@ impl Commit<'_> {
         by: &Actor,
         change: impl FnOnce(&mut Message),
     ) -> Outcome {
+        let now = self.now;
         let rows = self.rows.require_mut(room)?;
-        let before = rows.message(seq)?;
+        let before = rows.message(None, seq)?;
         let (mut message, fingerprint) = (before.message.clone(), before.fingerprint);
+        let mut editions = before.editions.clone();
+        editions.extend(edition(&message, now));
         message.rev = rows.next_rev();
         change(&mut message);
         rows.put_message(MessageRow {
             message: message.clone(),
             fingerprint,
+            editions,
         });
         let (message, event) = self.told(&message, by);
         Ok(message_changed(message, event))
@@ -177,8 +198,17 @@ impl Commit<'_> {
 }
 
 impl RoomRows {
-    fn message(&self, seq: Seq) -> Result<&MessageRow, Rejection> {
-        self.messages.get(&seq).ok_or(Rejection::NotFound)
+    /// A message that is kept and that the actor may see.
+    fn message(&self, actor: Option<&Participant>, seq: Seq) -> Result<&MessageRow, Rejection> {
+        self.shows(actor, seq)
+            .then(|| self.messages.get(&seq))
+            .flatten()
+            .ok_or(Rejection::NotFound)
+    }
+
+    fn shows(&self, actor: Option<&Participant>, seq: Seq) -> bool {
+        let visible = actor.map_or(Some(Visible::ALL), Participant::visible);
+        seq >= self.room.first_seq && visible.is_some_and(|visible| visible.has(seq))
     }
 
     fn sent_as(&self, draft: &Draft) -> Option<&MessageRow> {
@@ -186,9 +216,13 @@ impl RoomRows {
         self.messages.get(self.by_client_id.get(&name)?)
     }
 
-    fn require_message(&self, reply_to: Option<Seq>) -> Result<(), Rejection> {
+    fn require_message(
+        &self,
+        actor: Option<&Participant>,
+        reply_to: Option<Seq>,
+    ) -> Result<(), Rejection> {
         match reply_to {
-            Some(seq) if !self.messages.contains_key(&seq) => Err(Rejection::Invalid {
+            Some(seq) if self.message(actor, seq).is_err() => Err(Rejection::Invalid {
                 field: "reply_to",
                 reason: "there is no such message",
             }),
@@ -230,6 +264,24 @@ fn require_own(actor: Option<&Participant>, message: &Message) -> Result<(), Rej
         Some(user) if message.sender.user() != Some(&user.user) => Err(Rejection::Forbidden),
         Some(_) | None => Ok(()),
     }
+}
+
+fn require_in_time(message: &Message, sent_after: Option<Timestamp>) -> Result<(), Rejection> {
+    match sent_after {
+        Some(after) if message.sent_at < after => Err(Rejection::TooLate),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a message says, before it is rewritten at `now`; nothing, of a tombstone.
+fn edition(message: &Message, now: Timestamp) -> Option<Edition> {
+    Some(Edition {
+        rev: message.rev,
+        body: message.body.clone()?,
+        metadata: message.metadata.clone(),
+        written_at: message.edited_at.unwrap_or(message.sent_at),
+        replaced_at: now,
+    })
 }
 
 fn message_changed(message: Message, event: RoomEvent) -> Committed {

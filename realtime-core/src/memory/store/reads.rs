@@ -42,18 +42,29 @@ impl Rows {
         if after >= end {
             return set;
         }
+        if Rev::ZERO < after && after < rows.reset_rev {
+            return ChangeSet {
+                rev: head,
+                complete: true,
+                reset: true,
+                ..ChangeSet::default()
+            };
+        }
         let range = (Bound::Excluded(after), Bound::Included(end));
         set.messages = rows
             .message_at
             .range(range)
+            .filter(|(_, seq)| **seq >= rows.room.first_seq)
             .filter_map(|(_, seq)| rows.messages.get(seq))
             .map(|row| self.named_message(&row.message))
             .collect();
+        let told = |rev: Rev| after < rev && rev <= end;
         set.participants = rows
             .participants_at
-            .range(range)
+            .range((Bound::Excluded(after), Bound::Unbounded))
             .flat_map(|(_, users)| users)
             .filter_map(|user| rows.participants.get(user))
+            .filter(|one| told(one.rev) || (told(one.member_rev) && one.member_rev > Rev::FIRST))
             .map(|participant| self.named_participant(participant))
             .collect();
         let room_changed = after < rows.room.meta_rev && rows.room.meta_rev <= end;
@@ -79,21 +90,29 @@ impl Rows {
             Window::After(seq) => (seq.next(), 0, limit),
             Window::Around(seq) => (seq, limit / 2, limit - limit / 2),
         };
+        // Before the first that is kept nothing exists, though its rows may still.
+        let floor = rows.room.first_seq;
+        let kept = |row: &(&Seq, &MessageRow)| *row.0 >= floor;
         let mut messages: Vec<Message> = rows
             .messages
             .range(..middle)
             .rev()
+            .take_while(kept)
             .take(before)
             .map(|(_, row)| self.named_message(&row.message))
             .collect();
         messages.reverse();
-        let later = rows.messages.range(middle..).take(from);
+        let later = rows.messages.range(middle.max(floor)..).take(from);
         messages.extend(later.map(|(_, row)| self.named_message(&row.message)));
         let first = messages.first().map_or(middle, |message| message.seq);
         let end = messages.last().map_or(middle, |message| message.seq.next());
         HistoryPage {
-            has_older: rows.messages.range(..first).next().is_some(),
-            has_newer: rows.messages.range(end..).next().is_some(),
+            has_older: rows
+                .messages
+                .range(..first)
+                .next_back()
+                .is_some_and(|row| kept(&row)),
+            has_newer: rows.messages.range(end.max(floor)..).next().is_some(),
             messages,
             last_seq: rows.room.last_seq,
             rev: rows.room.rev,
@@ -130,7 +149,10 @@ impl RoomRows {
         (self.activity(), self.room.id)
     }
 
-    pub(super) fn newest(&self) -> Option<&MessageRow> {
-        self.messages.values().next_back()
+    /// The newest message that is kept, up to `to`.
+    pub(super) fn newest(&self, to: Option<Seq>) -> Option<&MessageRow> {
+        let end = to.unwrap_or(self.room.last_seq);
+        let (seq, row) = self.messages.range(..=end).next_back()?;
+        (*seq >= self.room.first_seq).then_some(row)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     commit::{Commit, changed, unchanged},
     members::newcomer,
     messages::Accepted,
-    rows::{AppliedRow, KeyRow, RoomRows, event},
+    rows::{AppliedRow, Chore, KeyRow, RoomRows, event},
 };
 use crate::{
     change::{
@@ -130,6 +130,16 @@ impl Commit<'_> {
         self.change_room(room, |room| act_on(room, action, now))
     }
 
+    pub(super) fn retain(&mut self, room: RoomId, from: Seq) -> Outcome {
+        let outcome = self.change_room(room, |room| {
+            room.first_seq = from.min(room.last_seq.next()).max(room.first_seq);
+        })?;
+        if !outcome.events.is_empty() {
+            self.rows.chores.push_back(Chore::Purge(room));
+        }
+        Ok(outcome)
+    }
+
     fn change_room(&mut self, room: RoomId, change: impl FnOnce(&mut Room)) -> Outcome {
         let event = self.touch_room(room, change)?;
         let Some(event) = event else {
@@ -168,7 +178,7 @@ impl Commit<'_> {
             }
             return self.event_repeated(first);
         }
-        let (room, mut events, users) = match self.rows.by_subject.get(&event.subject) {
+        let (room, mut events, mut users) = match self.rows.by_subject.get(&event.subject) {
             Some(room) => (*room, Vec::new(), Vec::new()),
             None => {
                 let new = event.open.as_ref().ok_or(Rejection::NotFound)?;
@@ -177,10 +187,16 @@ impl Commit<'_> {
             }
         };
         let created = !events.is_empty();
+        for roster in &event.roster {
+            if let Some(committed) = self.enrol(room, roster) {
+                events.extend(committed.events);
+                users.extend(committed.users);
+            }
+        }
         let seq = self.announce(room, event, &mut events)?;
-        if let Some(at) = event.lock_at {
-            let (now, lock) = (self.now, RoomAction::Lock { at: Some(at) });
-            events.extend(self.touch_room(room, |room| act_on(room, lock, now))?);
+        if let Some(action) = event.action {
+            let now = self.now;
+            events.extend(self.touch_room(room, |room| act_on(room, action, now))?);
         }
         let row = AppliedRow {
             fingerprint: event.fingerprint,

@@ -1,9 +1,9 @@
 //! What is kept, and how one row of it is read or replaced.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::{
-    change::Rejection,
+    change::{Legacy, Rejection},
     event::{RoomChange, RoomEvent, UserEvent},
     id::{ClientId, EventId, RoomId, UserId},
     limits::UNREAD_CAP,
@@ -11,7 +11,7 @@ use crate::{
     participant::Participant,
     room::{Room, Subject},
     seq::{Rev, Seq},
-    store::Unread,
+    store::{Edition, Unread},
     time::Timestamp,
 };
 
@@ -23,6 +23,27 @@ pub(super) struct Rows {
     pub(super) by_subject: HashMap<Subject, RoomId>,
     pub(super) by_key: HashMap<EventId, KeyRow>,
     pub(super) applied: HashMap<EventId, AppliedRow>,
+    /// What is left to be done, see [`Upkeep::tidy`](crate::store::Upkeep::tidy).
+    pub(super) chores: VecDeque<Chore>,
+}
+
+/// Something that is left to be done.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// Rows below a room's `first_seq` are to go.
+    Purge(RoomId),
+    /// A person who was erased is to be taken out of a room.
+    Scrub(Scrub),
+}
+
+/// What somebody who was erased left behind in a room.
+#[derive(Debug)]
+pub(super) struct Scrub {
+    pub(super) room: RoomId,
+    /// What they said there, as far as it was not dealt with.
+    pub(super) said: VecDeque<Seq>,
+    pub(super) was_active: bool,
+    pub(super) messages: Legacy,
 }
 
 /// Somebody who is, or was, in a room.
@@ -57,12 +78,16 @@ pub(super) struct MessageRow {
     pub(super) message: Message,
     /// `None` for a message without a `client_id`.
     pub(super) fingerprint: Option<i64>,
+    /// What it said before.
+    pub(super) editions: Vec<Edition>,
 }
 
 /// A room and everything in it.
 #[derive(Debug)]
 pub(super) struct RoomRows {
     pub(super) room: Room,
+    /// Who asks for what changed after a `rev` before this one must start anew.
+    pub(super) reset_rev: Rev,
     pub(super) messages: BTreeMap<Seq, MessageRow>,
     pub(super) message_at: BTreeMap<Rev, Seq>,
     /// `None` is the platform.
@@ -133,6 +158,7 @@ impl RoomRows {
     pub(super) fn new(room: Room) -> Self {
         Self {
             room,
+            reset_rev: Rev::ZERO,
             messages: BTreeMap::new(),
             message_at: BTreeMap::new(),
             by_client_id: HashMap::new(),
@@ -166,16 +192,20 @@ impl RoomRows {
 
     pub(super) fn put_participant(&mut self, participant: Participant) {
         let (user, rev) = (participant.user.clone(), participant.rev);
-        let before = self.participants.insert(user.clone(), participant);
-        if let Some(before) = before
-            && let Some(users) = self.participants_at.get_mut(&before.rev)
-        {
-            users.remove(&user);
+        self.take_participant(&user);
+        self.participants.insert(user.clone(), participant);
+        self.participants_at.entry(rev).or_default().insert(user);
+    }
+
+    pub(super) fn take_participant(&mut self, user: &UserId) -> Option<Participant> {
+        let before = self.participants.remove(user)?;
+        if let Some(users) = self.participants_at.get_mut(&before.rev) {
+            users.remove(user);
             if users.is_empty() {
                 self.participants_at.remove(&before.rev);
             }
         }
-        self.participants_at.entry(rev).or_default().insert(user);
+        Some(before)
     }
 
     /// The newest activity, by which lists are sorted.
@@ -190,7 +220,7 @@ impl RoomRows {
         let cap = UNREAD_CAP as usize;
         let counted = self
             .messages
-            .range(reader.read_seq.next()..)
+            .range(reader.read_seq.next().max(self.room.first_seq)..)
             .filter(|(_, row)| counts_for(user, &row.message))
             .take(cap + 1)
             .count();

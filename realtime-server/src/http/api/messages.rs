@@ -4,15 +4,15 @@ use http::StatusCode;
 use realtime_core::{
     change::Draft,
     id::ClientId,
-    limits::{CHANGES_PAGE, HISTORY_PAGE},
+    limits::{CHANGES_PAGE, EDITIONS_PAGE, HISTORY_PAGE},
     message::{Body, MessageKind},
     protocol::{ChangesView, HistoryView, SentView},
     room::Metadata,
-    seq::Seq,
+    seq::{Rev, Seq},
     service::Sent,
-    store::Window,
+    store::{Edition, Window},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::{Answer, Problem, body::Input, call::Call, json, query::Query};
 
@@ -34,6 +34,15 @@ struct MessagePatch {
 }
 
 impl Input for MessagePatch {}
+
+/// What a message said before.
+#[derive(Debug, Serialize)]
+struct Edits {
+    edits: Vec<Edition>,
+    /// There when the page is full: the `after_rev` of the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after_rev: Option<Rev>,
+}
 
 pub(crate) async fn history(call: Call) -> Answer {
     let query = call.query()?;
@@ -105,6 +114,21 @@ pub(crate) async fn delete(call: Call) -> Answer {
     let (by, room, seq) = (call.actor()?, call.room()?, call.seq()?);
     let sent = call.app.realtime().delete(by, room, seq).await?;
     answer(StatusCode::OK, sent)
+}
+
+pub(crate) async fn edits(call: Call) -> Answer {
+    let query = call.query()?;
+    let limit = query.limit(EDITIONS_PAGE)?;
+    let after = query.rev("after_rev")?.unwrap_or(Rev::ZERO);
+    let (realtime, room, seq) = (call.app.realtime(), call.room()?, call.seq()?);
+    let edits = realtime.editions(room, seq, after, limit).await?;
+    let is_full = u32::try_from(edits.len()).is_ok_and(|count| count >= limit);
+    let next_after_rev = edits.last().filter(|_| is_full).map(|last| last.rev);
+    let page = Edits {
+        edits,
+        next_after_rev,
+    };
+    json(StatusCode::OK, &page)
 }
 
 fn answer(status: StatusCode, sent: Sent) -> Answer {

@@ -9,5 +9,7 @@ pub(super) mod participants;
 pub(super) mod people;
 pub(super) mod pointers;
 pub(super) mod rooms;
+pub(super) mod search;
+pub(super) mod users;
 
-pub(crate) use self::events::{Event, apply as apply_event};
+pub(crate) use self::events::{Event, Outcome, apply as apply_event};

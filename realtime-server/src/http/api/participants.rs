@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use realtime_core::{
-    change::NewParticipant,
+    change::{History, NewParticipant},
     id::UserId,
     limits::PARTICIPANTS_PAGE,
     participant::{Participant, Role},
@@ -26,9 +26,36 @@ struct ParticipantInput {
     #[serde(default, deserialize_with = "super::input::role")]
     role: Role,
     name: Option<String>,
+    #[serde(default)]
+    history: History,
 }
 
 impl Input for ParticipantInput {}
+
+/// Who comes in somebody's place.
+#[derive(Debug, Deserialize)]
+struct Replacement {
+    user: UserId,
+    #[serde(default, deserialize_with = "super::input::role")]
+    role: Role,
+    name: Option<String>,
+    /// What was said before was said to somebody else.
+    #[serde(default = "from_now")]
+    history: History,
+}
+
+impl Input for Replacement {}
+
+const fn from_now() -> History {
+    History::FromNow
+}
+
+#[derive(Serialize)]
+struct Replaced<'a> {
+    participant: ParticipantView<'a>,
+    /// The room's head.
+    rev: Rev,
+}
 
 pub(crate) async fn list(call: Call) -> Answer {
     let query = call.query()?;
@@ -50,20 +77,45 @@ pub(crate) async fn list(call: Call) -> Answer {
 pub(crate) async fn admit(call: Call) -> Answer {
     let (app, room) = (call.app.clone(), call.room()?);
     let user = user_id("user", call.param("user"))?;
-    let ParticipantInput { role, name } = call.input().await?;
+    let ParticipantInput {
+        role,
+        name,
+        history,
+    } = call.input().await?;
     let new = NewParticipant { user, role, name };
-    let (participant, rev) = app.realtime().admit(room, new).await?;
+    let (participant, rev) = app.realtime().admit(room, new, history).await?;
     changed(&participant, rev)
 }
 
 pub(crate) async fn remove(call: Call) -> Answer {
-    let user = user_id("user", call.param("user"))?;
+    let (room, user) = (call.room()?, user_id("user", call.param("user"))?);
+    let keeps_history = match call.query()?.text("history")?.as_deref() {
+        None | Some("none") => false,
+        Some("keep") => true,
+        Some(_) => return Err(Problem::field("history", "must be keep or none")),
+    };
     let realtime = call.app.realtime();
-    let (participant, rev) = realtime.remove(call.room()?, &user).await?;
+    let (participant, rev) = realtime.remove(room, &user, keeps_history).await?;
     changed(&participant, rev)
 }
 
-fn user_id(field: &'static str, text: &str) -> Result<UserId, Problem> {
+pub(crate) async fn replace(call: Call) -> Answer {
+    let (app, room) = (call.app.clone(), call.room()?);
+    let leaves = user_id("user", call.param("user"))?;
+    let Replacement {
+        user,
+        role,
+        name,
+        history,
+    } = call.input().await?;
+    let comes = NewParticipant { user, role, name };
+    let replaced = app.realtime().replace(room, &leaves, comes, history).await;
+    let (participant, rev) = replaced?;
+    let participant = ParticipantView::whole(&participant);
+    json(StatusCode::OK, &Replaced { participant, rev })
+}
+
+pub(super) fn user_id(field: &'static str, text: &str) -> Result<UserId, Problem> {
     UserId::parse(text).map_err(|error| Problem::field(field, error.to_string()))
 }
 

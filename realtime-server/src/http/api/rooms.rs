@@ -8,7 +8,8 @@ use realtime_core::{
     participant::Role,
     protocol::RoomSummary,
     room::{Metadata, Room, RoomState, Subject},
-    service::{Opened, RoomSeen},
+    seq::Seq,
+    service::{Keep, Opened, RoomSeen},
     store::{RoomCursor, RoomQuery, RoomView},
     time::Timestamp,
 };
@@ -19,7 +20,9 @@ use super::{
     cursor,
     input::{Person, RoomInput, kind_for, present},
 };
-use crate::http::{Answer, Problem, Response, body::Input, call::Call, full, json, query::Query};
+use crate::http::{
+    Answer, Problem, Response, body::Input, call::Call, full, json, query::Query, typed,
+};
 
 /// The header that names a request to open a room.
 const KEY: &str = "idempotency-key";
@@ -50,6 +53,15 @@ struct Lock {
 impl Input for Lock {
     const MAY_BE_MISSING: bool = true;
 }
+
+/// Which messages are kept: one of the two.
+#[derive(Debug, Deserialize)]
+struct Retention {
+    from_seq: Option<Seq>,
+    keep: Option<u64>,
+}
+
+impl Input for Retention {}
 
 pub(crate) async fn list(call: Call) -> Answer {
     let query = room_query(&call.query()?)?;
@@ -83,8 +95,14 @@ fn room_query(query: &Query<'_>) -> Result<RoomQuery, Problem> {
         }
         None => None,
     };
+    let left = match query.text("membership")?.as_deref() {
+        None | Some("active") => false,
+        Some("left") => true,
+        Some(_) => return Err(Problem::field("membership", "must be active or left")),
+    };
     Ok(RoomQuery {
         state,
+        left,
         unread_only: query.flag("unread")?,
         after,
         limit: query.limit(ROOMS_PAGE)?,
@@ -140,12 +158,12 @@ fn key_of(key: &str, opener: Option<&UserId>) -> Result<EventId, Problem> {
     for part in [opener.as_str(), "\0", key] {
         digest.update(part.as_bytes());
     }
-    let hex: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = hex(&digest.finalize());
     EventId::parse(&format!("user:{hex}")).map_err(|error| bad(error.to_string()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Who opens a room is in it.
@@ -192,11 +210,12 @@ pub(crate) async fn read(call: Call) -> Answer {
     let realtime = call.app.realtime();
     let seen = realtime.room(&call.actor()?, call.room()?).await?;
     let now = realtime.now();
-    let tag = tag(&seen, now);
+    let summary = serde_json::to_vec(&seen.summary(now)).map_err(|_| Problem::internal())?;
+    let tag = tag(&seen, &summary, now);
     let mut response = if knows(&call.head.headers, &tag) {
         not_modified()
     } else {
-        json(StatusCode::OK, &seen.summary(now))?
+        typed(StatusCode::OK, "application/json", summary)
     };
     let value = HeaderValue::from_str(&tag).map_err(|_| Problem::internal())?;
     response.headers_mut().insert(header::ETAG, value);
@@ -204,8 +223,9 @@ pub(crate) async fn read(call: Call) -> Answer {
 }
 
 /// The room's `rev`, and what of the answer can change without it: a lock that has
-/// come by itself, and pointers in a large room.
-fn tag(seen: &RoomSeen, now: Timestamp) -> String {
+/// come by itself, and pointers in a large room. To who has left, the room goes on
+/// without a `rev` that they are told: then the answer itself says what it is.
+fn tag(seen: &RoomSeen, summary: &[u8], now: Timestamp) -> String {
     let mut tag = format!("\"{}", seen.rev());
     let room = match seen {
         RoomSeen::Mine(view) => &view.room,
@@ -214,10 +234,12 @@ fn tag(seen: &RoomSeen, now: Timestamp) -> String {
     if room.state_at(now) != room.state {
         tag.push_str("-locked");
     }
-    if let RoomSeen::Mine(view) = seen
-        && !room.is_small()
-    {
-        tag.push_str(&format!("-{}-{}", view.me.delivered_seq, view.me.read_seq));
+    if let RoomSeen::Mine(view) = seen {
+        if !view.me.is_active() {
+            tag.push_str(&format!("-{}", hex(&Sha256::digest(summary))));
+        } else if !room.is_small() {
+            tag.push_str(&format!("-{}-{}", view.me.delivered_seq, view.me.read_seq));
+        }
     }
     tag.push('"');
     tag
@@ -265,6 +287,19 @@ async fn act(call: &Call, action: RoomAction) -> Answer {
     let realtime = call.app.realtime();
     let room = realtime.act(call.room()?, action).await?;
     summary(&room, realtime.now())
+}
+
+pub(crate) async fn retain(call: Call) -> Answer {
+    let (app, id) = (call.app.clone(), call.room()?);
+    let Retention { from_seq, keep } = call.input().await?;
+    let keep = match (from_seq, keep) {
+        (Some(from), None) => Keep::From(from),
+        (None, Some(count)) => Keep::Newest(count),
+        (None, None) => return Err(Problem::field("from_seq", "this or keep is missing")),
+        (Some(_), Some(_)) => return Err(Problem::field("keep", "not beside from_seq")),
+    };
+    let room = app.realtime().retain(id, keep).await?;
+    summary(&room, app.realtime().now())
 }
 
 fn summary(room: &Room, now: Timestamp) -> Answer {

@@ -4,13 +4,14 @@
 
 mod apply;
 mod ask;
+mod keep;
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use crate::{
-    change::Change,
+    change::{Change, Legacy},
     conformance::store::model::Echo,
     event::Topic,
     id::{EventId, IdGenerator, Incarnation, MessageId, RoomId, UserId},
@@ -19,8 +20,8 @@ use crate::{
     room::{Room, Subject},
     seq::{Rev, Seq},
     store::{
-        Catalog, ChangeSet, HistoryPage, Outcome, RoomQuery, RoomView, Store, StoreError, Unread,
-        UnreadTotals, Window,
+        Aged, Catalog, ChangeSet, Edition, ExportCursor, ExportPage, HistoryPage, Outcome,
+        RoomQuery, RoomView, Store, StoreError, Tidied, Unread, UnreadTotals, Upkeep, Window,
     },
     time::Timestamp,
 };
@@ -29,8 +30,15 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Naive {
     ids: Arc<Echo>,
-    accepted: Mutex<Vec<Accepted>>,
-    seen: Mutex<Vec<(UserId, Timestamp)>>,
+    log: Mutex<Vec<Entry>>,
+}
+
+/// Something that made a difference.
+#[derive(Debug, Clone)]
+enum Entry {
+    Change(Accepted),
+    Saw(Vec<UserId>, Timestamp),
+    Tidied(Timestamp),
 }
 
 #[derive(Debug, Clone)]
@@ -54,23 +62,43 @@ struct World {
     names: Vec<(UserId, String)>,
     /// Who came into or went out of which room.
     moves: Vec<(UserId, RoomId)>,
+    seen: Vec<(UserId, Timestamp)>,
+    editions: Vec<(RoomId, Seq, Edition)>,
+    resets: Vec<(RoomId, Rev)>,
+    /// People who were erased from a room, whose part in it is not tidied.
+    gone: Vec<Gone>,
+}
+
+#[derive(Debug)]
+struct Gone {
+    room: RoomId,
+    was_active: bool,
+    said: Vec<Seq>,
+    messages: Legacy,
 }
 
 impl Naive {
     pub(super) fn new(ids: Arc<Echo>) -> Self {
         Self {
             ids,
-            accepted: Mutex::default(),
-            seen: Mutex::default(),
+            log: Mutex::default(),
         }
     }
 
     fn world(&self) -> World {
         let mut world = World::default();
-        for one in self.accepted.lock().unwrap().iter() {
-            world.apply(one).unwrap();
+        for entry in self.log.lock().unwrap().iter() {
+            match entry {
+                Entry::Change(accepted) => drop(world.apply(accepted).unwrap()),
+                Entry::Saw(users, at) => world.saw(users, *at),
+                Entry::Tidied(now) => drop(world.tidy(*now)),
+            }
         }
         world
+    }
+
+    fn log(&self, entry: Entry) {
+        self.log.lock().unwrap().push(entry);
     }
 }
 
@@ -101,7 +129,7 @@ impl Store for Naive {
             }
             let outcome = world.apply(&attempt);
             if outcome.is_ok() {
-                self.accepted.lock().unwrap().push(attempt);
+                self.log(Entry::Change(attempt));
             }
             outcomes.push(outcome);
         }
@@ -173,7 +201,9 @@ impl Catalog for Naive {
         let world = self.world();
         let mut views: Vec<RoomView> = Vec::new();
         for room in rooms {
-            if views.iter().all(|view| view.room.id != *room) {
+            let new = views.iter().all(|view| view.room.id != *room);
+            let people = world.active_in(*room);
+            if new && people.iter().any(|one| one.user == *user) {
                 views.extend(world.view(*room, user));
             }
         }
@@ -231,20 +261,61 @@ impl Catalog for Naive {
     }
 
     async fn saw(&self, users: &[UserId], at: Timestamp) -> Result<(), StoreError> {
-        let world = self.world();
-        let was_somewhere = |user: &UserId| world.people.iter().any(|one| one.user == *user);
-        let known = users.iter().filter(|user| was_somewhere(user));
-        let mut seen = self.seen.lock().unwrap();
-        seen.extend(known.map(|user| (user.clone(), at)));
+        self.log(Entry::Saw(users.to_vec(), at));
         Ok(())
     }
 
     async fn last_seen(&self, users: &[UserId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let seen = self.seen.lock().unwrap();
-        let last = |user| {
-            let own = seen.iter().filter(|(one, _)| one == user);
-            own.map(|(_, at)| *at).max()
-        };
-        Ok(users.iter().map(last).collect())
+        let world = self.world();
+        Ok(users.iter().map(|user| world.last_seen(user)).collect())
+    }
+}
+
+#[async_trait]
+impl Upkeep for Naive {
+    async fn editions(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        after: Rev,
+        limit: u32,
+    ) -> Result<Vec<Edition>, StoreError> {
+        let limit = crate::limits::page_rows(limit, crate::limits::EDITIONS_PAGE);
+        let mut editions = self.world().editions_of(room, seq);
+        editions.retain(|edition| edition.rev > after);
+        editions.truncate(limit as usize);
+        Ok(editions)
+    }
+
+    async fn aged(
+        &self,
+        horizon: Timestamp,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Aged>, StoreError> {
+        let limit = crate::limits::page_rows(limit, crate::limits::ROOMS_PAGE);
+        let mut aged = self.world().aged(horizon);
+        aged.retain(|one| Some(one.room) > after);
+        aged.truncate(limit as usize);
+        Ok(aged)
+    }
+
+    async fn tidy(&self, now: Timestamp) -> Result<Tidied, StoreError> {
+        let events = self.world().tidy(now);
+        self.log(Entry::Tidied(now));
+        Ok(Tidied {
+            events,
+            more: false,
+        })
+    }
+
+    /// All of it is one page.
+    async fn export(
+        &self,
+        user: &UserId,
+        _: Option<ExportCursor>,
+    ) -> Result<Option<ExportPage>, StoreError> {
+        let items = self.world().export(user);
+        Ok(items.map(|items| ExportPage { items, next: None }))
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    conformance::store::script::{Script, Step},
+    conformance::store::{
+        model::tidy,
+        script::{Script, Step, tidies},
+    },
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     message::{Message, MessageChange},
@@ -12,12 +15,24 @@ use crate::{
     store::{Backend, ChangeSet},
 };
 
-/// Plays a history; whoever held a room before batch `from` catches up at the end.
-pub(super) async fn catches_up(store: &dyn Backend, history: &[Vec<Step>], from: usize) {
+/// How a client catches up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// So many revisions in a page.
+    pub(super) page: u32,
+    /// From which batch on it holds the rooms.
+    pub(super) from: usize,
+    /// After every so many batches, and at the end.
+    pub(super) every: usize,
+}
+
+/// Plays a history; whoever held a room before a batch, and catches up now and then,
+/// holds at the end what somebody has who comes anew.
+pub(super) async fn catches_up(store: &dyn Backend, history: &[Vec<Step>], way: Way) {
     let mut script = Script::default();
     let mut replicas: Vec<Replica> = Vec::new();
     for (number, steps) in history.iter().enumerate() {
-        if number == from {
+        if number == way.from {
             for room in &script.rooms {
                 replicas.push(Replica::of(*room, whole(store, *room).await));
             }
@@ -26,21 +41,30 @@ pub(super) async fn catches_up(store: &dyn Backend, history: &[Vec<Step>], from:
         let changes: Vec<_> = steps.iter().map(|step| script.change(step)).collect();
         let outcomes = store.commit(script.now(), &changes).await.unwrap();
         script.learns(&outcomes);
-    }
-    for mut replica in replicas {
-        let set = store.changes(replica.room, replica.rev, u32::MAX).await;
-        let (after, set) = (replica.rev, set.unwrap());
-        assert!(set.complete);
-        let head = set.rev;
-        for event in set.into_events(after) {
-            replica.hears(event);
+        if tidies(&steps[0]) {
+            tidy(store, script.now()).await;
         }
-        assert_eq!(replica.rev, head);
+        if number.is_multiple_of(way.every) {
+            for replica in &mut replicas {
+                replica.catches_up(store, way.page).await;
+            }
+        }
+    }
+    tidy(store, script.now()).await;
+    for mut replica in replicas {
+        let (before, read) = (replica.resets, replica.read);
+        let told = replica.catches_up(store, way.page).await;
+        let row = store.room(replica.room).await.unwrap().unwrap();
+        assert_eq!(replica.read, row.rev);
+        if replica.resets == before && replica.read > read {
+            assert_eq!(told, row.rev, "the head is told by what it changed");
+        }
         let now = Replica::of(replica.room, whole(store, replica.room).await);
         assert_eq!(replica.messages, now.messages);
-        let row = store.room(replica.room).await.unwrap().unwrap();
-        // A pointer that moved while the room was large is not shown.
-        if row.is_small() && !replica.was_large {
+        assert_eq!(replica.roles(), now.roles());
+        // A pointer that moved while the room was large is not shown, and one that moved
+        // between two pages is shown with the next receipt.
+        if row.is_small() && !replica.was_large && way.page == u32::MAX {
             assert_eq!(replica.people, now.people, "{:?}", replica.room);
         }
     }
@@ -57,10 +81,13 @@ type Seen = (bool, crate::participant::Role, Seq, Seq);
 
 struct Replica {
     room: RoomId,
-    rev: Rev,
+    /// Up to where the changes were read.
+    read: Rev,
     messages: BTreeMap<Seq, Message>,
     people: BTreeMap<UserId, Seen>,
     was_large: bool,
+    /// How often it came anew.
+    resets: usize,
 }
 
 impl Replica {
@@ -69,17 +96,55 @@ impl Replica {
         let people = set.participants.iter();
         Self {
             room,
-            rev: set.rev,
+            read: set.rev,
             messages: messages.map(|message| (message.seq, message)).collect(),
             people: people.map(|one| (one.user.clone(), seen(one))).collect(),
             was_large: set.participants.len() > 90,
+            resets: 0,
+        }
+    }
+
+    /// Active or not, and the role, of everybody.
+    fn roles(&self) -> Vec<(&UserId, bool, crate::participant::Role)> {
+        let people = self.people.iter();
+        people.map(|(user, one)| (user, one.0, one.1)).collect()
+    }
+
+    /// Reads page after page; answers the newest `rev` that was told.
+    async fn catches_up(&mut self, store: &dyn Backend, page: u32) -> Rev {
+        let mut told = self.read;
+        loop {
+            let set = store.changes(self.room, self.read, page).await.unwrap();
+            let (end, complete, reset) = (set.rev, set.complete, set.reset);
+            assert!(end >= self.read, "a page leads further, or nothing is new");
+            let events = set.into_events(self.room, self.read);
+            if reset {
+                let only: Vec<&RoomChange> = events.iter().map(|event| &event.change).collect();
+                assert_eq!(only, [&RoomChange::Reset]);
+                let anew = whole(store, self.room).await;
+                *self = Self {
+                    resets: self.resets + 1,
+                    was_large: self.was_large,
+                    ..Self::of(self.room, anew)
+                };
+                return self.read;
+            }
+            let mut after = self.read;
+            for event in events {
+                assert_eq!((event.room, event.after), (self.room, after));
+                assert!(event.rev > event.after, "each rev once");
+                (after, told) = (event.rev, event.rev);
+                self.hears(event);
+            }
+            assert!(after <= end);
+            self.read = end;
+            if complete {
+                return told;
+            }
         }
     }
 
     fn hears(&mut self, event: RoomEvent) {
-        assert_eq!((event.room, event.after), (self.room, self.rev));
-        assert!(event.rev > event.after, "each rev once");
-        self.rev = event.rev;
         match event.change {
             RoomChange::Message(message) => self.hears_message(*message),
             RoomChange::Participant(one) => {
@@ -89,7 +154,11 @@ impl Replica {
                 let known = self.people.get_mut(&receipt.user).unwrap();
                 (known.2, known.3) = (receipt.delivered_seq, receipt.read_seq);
             }
-            RoomChange::Room(room) => assert_eq!(room.id, self.room),
+            RoomChange::Room(room) => {
+                assert_eq!(room.id, self.room);
+                self.messages.retain(|seq, _| *seq >= room.first_seq);
+            }
+            RoomChange::Reset => panic!("a reset is not told among other changes"),
         }
     }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use super::{Accepted, World};
 use crate::{
     change::{
-        Actor, Answer, Change, Committed, DomainEvent, Draft, NewRoom, Pointer, Rejection,
-        RoomAction,
+        Actor, Answer, Change, Committed, DomainEvent, Draft, History, NewParticipant, NewRoom,
+        Pointer, Rejection, RoomAction, Roster,
     },
     event::{Receipt, RoomChange, RoomEvent, UserEvent},
     id::{RoomId, UserId},
     message::{Message, MessageKind, Sender},
     participant::{Participant, ParticipantState, Role},
-    room::{Room, RoomKind, RoomState},
+    room::{Metadata, Room, RoomKind, RoomState},
     seq::{Rev, Seq},
     store::Outcome,
+    time::Timestamp,
 };
 
 impl Committed {
@@ -24,7 +25,10 @@ impl Committed {
             RoomChange::Message(message) => {
                 message.edited_at.is_none() && message.deleted_at.is_none()
             }
-            RoomChange::Receipt(_) | RoomChange::Participant(_) | RoomChange::Room(_) => false,
+            RoomChange::Receipt(_)
+            | RoomChange::Participant(_)
+            | RoomChange::Room(_)
+            | RoomChange::Reset => false,
         })
     }
 }
@@ -44,8 +48,20 @@ impl World {
                 seq,
                 by,
                 body,
-            } => self.rewrite(accepted, (*room, *seq), by, Some(body.as_str())),
-            Change::Delete { room, seq, by } => self.rewrite(accepted, (*room, *seq), by, None),
+                sent_after,
+            } => self.rewrite(
+                accepted,
+                (*room, *seq),
+                by,
+                Some(body.as_str()),
+                *sent_after,
+            ),
+            Change::Delete {
+                room,
+                seq,
+                by,
+                sent_after,
+            } => self.rewrite(accepted, (*room, *seq), by, None, *sent_after),
             Change::Mark {
                 room,
                 user,
@@ -57,15 +73,43 @@ impl World {
                 room,
                 title,
                 metadata,
-            } => self.change_room(*room, |row| {
-                row.title = title.clone().unwrap_or(row.title.take());
-                row.metadata = metadata.clone().unwrap_or(row.metadata.take());
-            }),
+            } => self.describe(*room, title.clone(), metadata.clone()),
             Change::Act { room, action } => self.change_room(*room, |row| act(row, *action, now)),
-            Change::Admit { room, participant } => self.admit(accepted, *room, participant),
-            Change::Remove { room, user } => self.remove(*room, user),
+            Change::Admit {
+                room,
+                participant,
+                history,
+            } => self.admit(accepted, *room, participant, *history),
+            Change::Remove {
+                room,
+                user,
+                keeps_history,
+            } => self.remove(*room, user, *keeps_history),
             Change::Apply(event) => self.event(accepted, event),
+            Change::Replace {
+                room,
+                leaves,
+                comes,
+                history,
+            } => self.replace(accepted, *room, leaves, (comes, *history)),
+            Change::Retain { room, from } => self.change_room(*room, |row| {
+                let end = Seq::new(row.last_seq.get() + 1);
+                row.first_seq = row.first_seq.max(end.min(*from));
+            }),
+            Change::Erase { user, messages } => self.erase(user, *messages),
         }
+    }
+
+    fn describe(
+        &mut self,
+        room: RoomId,
+        title: Option<Option<String>>,
+        metadata: Option<Option<Metadata>>,
+    ) -> Outcome {
+        self.change_room(room, |row| {
+            row.title = title.unwrap_or(row.title.take());
+            row.metadata = metadata.unwrap_or(row.metadata.take());
+        })
     }
 
     fn row(&mut self, room: RoomId) -> Result<&mut Room, Rejection> {
@@ -104,11 +148,6 @@ impl World {
         }
     }
 
-    fn named(&self, message: &Message) -> Message {
-        let all = self.messages_in(message.room);
-        all.into_iter().find(|one| one.seq == message.seq).unwrap()
-    }
-
     fn about_message(&self, message: &Message, duplicate: bool) -> Outcome {
         let message = self.named(message);
         let events = if duplicate {
@@ -139,11 +178,10 @@ impl World {
         if role == Some(Role::Observer) || (role.is_some() && draft.kind == MessageKind::System) {
             return Err(Rejection::Forbidden);
         }
-        let row = self.row(room)?;
-        if role.is_some() && row.state_at(accepted.now) != RoomState::Open {
+        if role.is_some() && self.row(room)?.state_at(accepted.now) != RoomState::Open {
             return Err(Rejection::RoomLocked);
         }
-        let exists = |seq: Seq| seq > Seq::ZERO && seq <= row.last_seq;
+        let exists = |seq: Seq| self.sees(room, &draft.from, seq).is_some();
         if !draft.reply_to.is_none_or(exists) {
             return Err(Rejection::Invalid {
                 field: "reply_to",
@@ -201,11 +239,11 @@ impl World {
         (room, seq): (RoomId, Seq),
         by: &Actor,
         body: Option<&str>,
+        sent_after: Option<Timestamp>,
     ) -> Outcome {
         let role = self.role(room, by)?;
-        let mut messages = self.messages.iter();
-        let message = messages.find(|one| one.room == room && one.seq == seq);
-        let mut message = message.ok_or(Rejection::NotFound)?.clone();
+        let message = self.sees(room, by, seq);
+        let mut message = message.ok_or(Rejection::NotFound)?;
         let own = message.sender.user() == by.user_id();
         let text = message.kind == MessageKind::Text;
         if role.is_some() && (role == Some(Role::Observer) || !own || !text) {
@@ -220,6 +258,10 @@ impl World {
         if role.is_some() && self.row(room)?.state_at(accepted.now) != RoomState::Open {
             return Err(Rejection::RoomLocked);
         }
+        if Some(message.sent_at) < sent_after {
+            return Err(Rejection::TooLate);
+        }
+        self.keep_edition(&message, accepted.now);
         message.rev = self.number(room);
         message.body = body.map(str::to_owned);
         if body.is_some() {
@@ -235,6 +277,16 @@ impl World {
         }
         self.learn(by);
         self.about_message(&message, false)
+    }
+
+    /// A message, if it is kept and whoever asks may see it.
+    fn sees(&self, room: RoomId, by: &Actor, seq: Seq) -> Option<Message> {
+        let mut messages = self.messages_in(room);
+        if let Actor::User { id, .. } = by {
+            let one = self.participant(room, id)?;
+            messages.retain(|message| message.seq >= one.visible_from);
+        }
+        messages.into_iter().find(|message| message.seq == seq)
     }
 
     fn mark(&mut self, room: RoomId, user: &UserId, pointer: Pointer, seq: Seq) -> Outcome {
@@ -371,7 +423,8 @@ impl World {
         &mut self,
         accepted: &Accepted,
         room: RoomId,
-        new: &crate::change::NewParticipant,
+        new: &NewParticipant,
+        history: History,
     ) -> Outcome {
         let last_seq = self.row(room)?.last_seq;
         let known = self.one(room, &new.user).map(|one| one.clone());
@@ -393,18 +446,78 @@ impl World {
             one.joined_at = accepted.now;
             one.read_seq = one.read_seq.max(last_seq);
             one.delivered_seq = one.delivered_seq.max(last_seq);
+            one.visible_to = None;
+            one.visible_from = match history {
+                History::All => Seq::new(1),
+                History::FromNow => Seq::new(last_seq.get() + 1),
+            };
         }
         self.about_participant(room, &new.user, true, !inside)
     }
 
-    fn remove(&mut self, room: RoomId, user: &UserId) -> Outcome {
-        self.row(room)?;
+    fn remove(&mut self, room: RoomId, user: &UserId, keeps_history: bool) -> Outcome {
+        let last_seq = self.row(room)?.last_seq;
         let one = self.one(room, user).ok_or(Rejection::NotFound)?;
-        let inside = one.is_active();
-        if inside {
-            one.state = ParticipantState::Removed;
+        let before = one.state;
+        (one.state, one.visible_to) = match (before, keeps_history) {
+            (ParticipantState::Active, true) => (ParticipantState::Left, Some(last_seq)),
+            (ParticipantState::Left, true) => (ParticipantState::Left, one.visible_to),
+            (ParticipantState::Removed, _) | (_, false) => (ParticipantState::Removed, None),
+        };
+        let changed = one.state != before;
+        let moved = before == ParticipantState::Active;
+        self.about_participant(room, user, changed, moved)
+    }
+
+    fn replace(
+        &mut self,
+        accepted: &Accepted,
+        room: RoomId,
+        leaves: &UserId,
+        (comes, history): (&NewParticipant, History),
+    ) -> Outcome {
+        self.row(room)?;
+        self.one(room, leaves).ok_or(Rejection::NotFound)?;
+        if *leaves == comes.user {
+            return Err(Rejection::Invalid {
+                field: "user",
+                reason: "",
+            });
         }
-        self.about_participant(room, user, inside, inside)
+        let went = self.remove(room, leaves, true)?;
+        let came = self.admit(accepted, room, comes, history)?;
+        let events = [went.events, came.events].concat();
+        committed(came.answer, events, [went.users, came.users].concat())
+    }
+
+    /// What cannot be done is left undone.
+    fn enrol(&mut self, accepted: &Accepted, room: RoomId, roster: &Roster) -> Committed {
+        let outcome = match roster {
+            Roster::Admit {
+                participant,
+                history,
+            } => self.admit(accepted, room, participant, *history),
+            Roster::Remove {
+                user,
+                keeps_history,
+            } => self.remove(room, user, *keeps_history),
+            Roster::Replace {
+                leaves,
+                comes,
+                history,
+            } => {
+                if *leaves == comes.user || self.one(room, leaves).is_none() {
+                    self.admit(accepted, room, comes, *history)
+                } else {
+                    self.replace(accepted, room, leaves, (comes, *history))
+                }
+            }
+        };
+        outcome.unwrap_or(Committed {
+            answer: Answer::Erased,
+            events: Vec::new(),
+            users: Vec::new(),
+        })
     }
 
     fn about_participant(
@@ -414,8 +527,11 @@ impl World {
         changed: bool,
         moved: bool,
     ) -> Outcome {
-        let count = self.active_in(room).len() as u32;
-        self.row(room)?.participant_count = count;
+        // Who was erased counts until that is tidied.
+        let gone = self.gone.iter();
+        let gone = gone.filter(|one| one.room == room && one.was_active);
+        let count = self.active_in(room).len() + gone.count();
+        self.row(room)?.participant_count = count as u32;
         if changed {
             let rev = self.number(room);
             let one = self.one(room, user).unwrap();
@@ -446,7 +562,7 @@ impl World {
         let mut rooms = self.rooms.iter();
         let room = rooms.find(|room| room.subject.as_ref() == Some(&event.subject));
         let room = room.map(|room| room.id);
-        let (mut events, users) = match room {
+        let (mut events, mut users) = match room {
             Some(_) => (Vec::new(), Vec::new()),
             None => {
                 let open = event.open.clone().ok_or(Rejection::NotFound)?;
@@ -456,6 +572,11 @@ impl World {
         };
         let created = room.is_none();
         let room = room.unwrap_or(accepted.room);
+        for roster in &event.roster {
+            let moved = self.enrol(accepted, room, roster);
+            events.extend(moved.events);
+            users.extend(moved.users);
+        }
         let mut seq = None;
         if let Some(message) = &event.message {
             let draft = Draft {
@@ -471,9 +592,8 @@ impl World {
             seq = Some(message.seq);
             events.extend(self.about_message(&message, false)?.events);
         }
-        if event.lock_at.is_some() {
-            let lock = RoomAction::Lock { at: event.lock_at };
-            let locked = self.change_room(room, |row| act(row, lock, accepted.now))?;
+        if let Some(action) = event.action {
+            let locked = self.change_room(room, |row| act(row, action, accepted.now))?;
             events.extend(locked.events);
         }
         let row = (event.id.clone(), event.fingerprint, room, seq);
@@ -516,34 +636,25 @@ fn told(room: RoomId, rev: Rev, change: RoomChange) -> RoomEvent {
     }
 }
 
-fn arrival(accepted: &Accepted, room: RoomId, new: &crate::change::NewParticipant) -> Participant {
+fn arrival(accepted: &Accepted, room: RoomId, new: &NewParticipant) -> Participant {
     Participant {
         room,
         user: new.user.clone(),
         name: None,
         role: new.role,
-        state: ParticipantState::Removed,
+        state: ParticipantState::Active,
         delivered_seq: Seq::ZERO,
         read_seq: Seq::ZERO,
         muted_until: None,
         rev: Rev::new(1),
         member_rev: Rev::new(1),
         joined_at: accepted.now,
-    }
-    .let_in(accepted.change.room().is_none())
-}
-
-impl Participant {
-    /// Who is there from the opening on is in at once.
-    fn let_in(mut self, at_once: bool) -> Self {
-        if at_once {
-            self.state = ParticipantState::Active;
-        }
-        self
+        visible_from: Seq::FIRST,
+        visible_to: None,
     }
 }
 
-fn act(row: &mut Room, action: RoomAction, now: crate::time::Timestamp) {
+fn act(row: &mut Room, action: RoomAction, now: Timestamp) {
     let open_now = row.state_at(now) == RoomState::Open;
     match action {
         RoomAction::Lock { at: Some(at) } if at > now => {

@@ -54,16 +54,19 @@ impl World {
     }
 
     pub(super) fn messages_in(&self, room: RoomId) -> Vec<Message> {
-        let messages = self.messages.iter().filter(|one| one.room == room);
+        let messages = self.messages.iter();
         messages
-            .cloned()
-            .map(|mut message| {
-                if let Sender::User { id, name } = &mut message.sender {
-                    *name = self.name(id);
-                }
-                message
-            })
+            .filter(|one| one.room == room && self.keeps(room, one.seq))
+            .map(|message| self.named(message))
             .collect()
+    }
+
+    pub(super) fn named(&self, message: &Message) -> Message {
+        let mut message = message.clone();
+        if let Sender::User { id, name } = &mut message.sender {
+            *name = self.name(id);
+        }
+        message
     }
 
     pub(super) fn head(&self, topic: &Topic) -> Rev {
@@ -81,7 +84,17 @@ impl World {
         let limit = u64::from(page_rows(limit, CHANGES_PAGE));
         let end = after.get().saturating_add(limit).min(head.get());
         let told = |rev: Rev| rev > after && rev.get() <= end;
+        let mut resets = self.resets.iter().filter(|(one, _)| *one == room);
+        if after > Rev::ZERO && resets.any(|(_, reset)| *reset > after) {
+            return ChangeSet {
+                reset: true,
+                rev: head,
+                complete: true,
+                ..ChangeSet::default()
+            };
+        }
         let mut set = ChangeSet {
+            reset: false,
             messages: self.messages_in(room),
             participants: self.everybody_in(room),
             room: self.room(room).filter(|room| told(room.meta_rev)),
@@ -90,7 +103,8 @@ impl World {
         };
         set.messages.retain(|one| told(one.rev));
         set.messages.sort_by_key(|one| one.rev);
-        set.participants.retain(|one| told(one.rev));
+        set.participants
+            .retain(|one| told(one.rev) || (one.member_rev.get() > 1 && told(one.member_rev)));
         set.participants.sort_by_key(|one| one.rev);
         set
     }
@@ -118,7 +132,7 @@ impl World {
         HistoryPage {
             has_older: range.start > 0,
             has_newer: range.end < all.len(),
-            last_seq: Seq::new(all.len() as u64),
+            last_seq: self.room(room).map(|row| row.last_seq).unwrap_or_default(),
             rev: self.head(&Topic::Room(room)),
             messages: all[range].to_vec(),
         }
@@ -139,20 +153,37 @@ impl World {
         }
     }
 
+    /// Of a room that they are in, or have left, only what they may see.
     pub(super) fn view(&self, room: RoomId, user: &UserId) -> Option<RoomView> {
-        let me = self
-            .participant(room, user)
-            .filter(Participant::is_active)?;
+        let me = self.participant(room, user)?;
+        let mut row = self.room(room)?;
+        let mut messages = self.messages_in(room);
         let mut participants = self.active_in(room);
-        if participants.len() > 100 {
+        if row.participant_count > 100 {
             participants.clear();
         }
+        match (me.state, me.visible_to) {
+            (ParticipantState::Active, _) => {}
+            (ParticipantState::Left, Some(to)) => {
+                participants.retain(|one| one.visible_from <= to);
+                for one in &mut participants {
+                    one.read_seq = one.read_seq.min(to);
+                    one.delivered_seq = one.delivered_seq.min(to);
+                }
+                messages.retain(|one| one.seq <= to && one.seq >= me.visible_from);
+                row.rev = row.rev.min(me.member_rev);
+                row.last_seq = row.last_seq.min(to);
+            }
+            (ParticipantState::Left | ParticipantState::Removed, _) => return None,
+        }
+        messages.retain(|one| one.seq >= me.visible_from);
+        row.first_seq = row.first_seq.max(me.visible_from);
         Some(RoomView {
-            room: self.room(room)?,
-            me,
+            room: row,
             unread: self.unread(room, user),
             participants,
-            last_message: self.messages_in(room).pop(),
+            last_message: messages.pop(),
+            me,
         })
     }
 
@@ -165,11 +196,16 @@ impl World {
                 None => room.state != RoomState::Archived,
                 Some(state) => room.state == state,
             })
-            .filter(|room| self.active_in(room.id).iter().any(|one| one.user == *user))
-            .map(|room| {
-                let said = self.messages_in(room.id).pop().map(|last| last.sent_at);
-                (said.unwrap_or(room.created_at), room.id)
+            .filter(|room| {
+                let one = self.participant(room.id, user);
+                let wanted = if query.left {
+                    ParticipantState::Left
+                } else {
+                    ParticipantState::Active
+                };
+                one.is_some_and(|one| one.state == wanted)
             })
+            .map(|room| (room.last_message_at.unwrap_or(room.created_at), room.id))
             .collect();
         if let Some(cursor) = query.after {
             places.retain(|place| *place < (cursor.activity, cursor.room));
