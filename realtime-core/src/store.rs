@@ -356,7 +356,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// from a backup, even while it is open. What was read in an earlier life is void.
     async fn incarnation(&self) -> Result<Incarnation, StoreError>;
 
-    /// Applies the changes in one transaction, in order, and answers each.
+    /// Applies the changes in one transaction, in order, and answers each; in several, if
+    /// the database does not take a value of one of them, which is then refused alone.
     ///
     /// `now` is the time that new rows carry, and against which `locks_at` is
     /// checked. The answers come in the order of the changes, as many. What each

@@ -70,6 +70,12 @@ async fn main() {
         );
         realtime.shutdown().await;
     }
+    search(&store).await;
+    store.close().await.unwrap();
+}
+
+/// Searches as somebody who is in all rooms.
+async fn search(store: &SeaStore) {
     for words in [
         "common",
         "w17",
@@ -103,7 +109,6 @@ async fn main() {
             took[SEARCHES - 1]
         );
     }
-    store.close().await.unwrap();
 }
 
 fn user(name: &str) -> UserId {

@@ -22,6 +22,8 @@
 //! - `write`: a batch of changes is loaded, applied in memory, and written, in a
 //!   number of statements that does not depend on the number of changes.
 //! - `read`: pages over closed ranges.
+//! - `upkeep`: what retention and erasure left to be done, in small steps; earlier
+//!   versions, what has grown old, what is known of a person.
 //! - `host`: the same changes inside a transaction of the host's own.
 //! - `dialect`: everything that differs from database to database.
 

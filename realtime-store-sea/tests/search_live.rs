@@ -1,10 +1,6 @@
 //! The index as a server keeps it: in the background, behind what is committed, and
 //! whole again after `kill -9`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and the child answers by printing"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeSet,

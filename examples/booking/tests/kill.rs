@@ -269,7 +269,7 @@ fn the_scene_plays() {
     let said = String::from_utf8(played.stdout).unwrap();
     let heard: Vec<&str> = said
         .lines()
-        .filter(|line| line.contains("Ann hears"))
+        .filter(|line| line.contains("Ann hears after"))
         .collect();
     assert!(
         heard.len() == 2 && heard[1].contains("ben has accepted the job."),

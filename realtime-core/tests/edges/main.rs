@@ -18,7 +18,7 @@ use std::{
 #[rustfmt::skip]
 const FOREIGN: &[(&[&str], &[&str])] = &[
     // The booking service is a host, with tables of its own.
-    (&["sea_orm", "sea_orm_migration", "sea_query", "sqlx"],
+    (&["sea_orm", "sea_query", "sqlx"],
         &["realtime-store-sea/", "examples/booking/"]),
     (&["fred", "redis"], &["realtime-redis/"]),
     // Examples and load generators stand at the other end of the socket.

@@ -9,12 +9,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failure;
 
-/// Libraries that tell every step of their start; a level for one of them wins.
-const QUIET: &str = "sea_orm_migration=warn";
-
 pub(super) fn start(log: &Log) -> Result<(), Failure> {
-    let filter = format!("{QUIET},{}", log.level);
-    let filter = EnvFilter::try_new(filter).map_err(Failure::usage)?;
+    let filter = EnvFilter::try_new(&log.level).map_err(Failure::usage)?;
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = if log.format == LogFormat::Json {
         builder.json().try_init()

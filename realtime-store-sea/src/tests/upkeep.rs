@@ -433,7 +433,16 @@ mod older {
     }
 
     async fn speaks(fixture: &Fixture) -> RoomId {
-        let (room, now) = (uuid::Uuid::now_v7(), NOW.as_millis());
+        let room = uuid::Uuid::now_v7();
+        puts_a_user(fixture).await;
+        puts_a_room(fixture, room).await;
+        puts_a_participant(fixture, room).await;
+        puts_a_message(fixture, room).await;
+        RoomId::from_uuid(room)
+    }
+
+    async fn puts_a_user(fixture: &Fixture) {
+        let now = NOW.as_millis();
         let user = [
             "external_id",
             "display_name",
@@ -449,6 +458,10 @@ mod older {
             now.into(),
         ];
         insert(fixture, "rt_user", user, row).await;
+    }
+
+    async fn puts_a_room(fixture: &Fixture, room: uuid::Uuid) {
+        let now = NOW.as_millis();
         let columns = [
             "id",
             "kind",
@@ -478,6 +491,10 @@ mod older {
             now.into(),
         ];
         insert(fixture, "rt_room", columns, row).await;
+    }
+
+    async fn puts_a_participant(fixture: &Fixture, room: uuid::Uuid) {
+        let now = NOW.as_millis();
         let columns = [
             "room_id",
             "user_id",
@@ -501,6 +518,10 @@ mod older {
             now.into(),
         ];
         insert(fixture, "rt_participant", columns, row).await;
+    }
+
+    async fn puts_a_message(fixture: &Fixture, room: uuid::Uuid) {
+        let now = NOW.as_millis();
         let columns = [
             "room_id",
             "seq",
@@ -530,7 +551,6 @@ mod older {
             "hello".into(),
         ];
         insert(fixture, "rt_message", columns, row).await;
-        RoomId::from_uuid(room)
     }
 
     #[tokio::test]
