@@ -500,7 +500,7 @@ pub struct Aged {
     pub room: RoomId,
     /// The first message to be kept: those before it were all sent before the horizon,
     /// it itself was not, or is not known to have been. For
-    /// [`Change::Retain`](crate::change::Change::Retain).
+    /// [`Change::Retain`].
     pub keep_from: Seq,
 }
 

@@ -3,7 +3,7 @@
 //! Each has a data folder, a port and a socket folder of its own, and nothing of the
 //! machine's configuration. It ends with the value that stands for it, also when the
 //! test panics; and with the test's process, also when that is killed with -9,
-//! because a [guardian](guardian) waits for the end of a pipe.
+//! because a guardian (a small shell) waits for the end of a pipe.
 //!
 //! A binary that is missing fails the test, and tells which package has it.
 //!
