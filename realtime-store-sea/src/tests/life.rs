@@ -24,6 +24,7 @@ pub(super) fn erase(who: &str, messages: Legacy) -> Change {
     Change::Erase {
         user: user(who),
         messages,
+        once: None,
     }
 }
 

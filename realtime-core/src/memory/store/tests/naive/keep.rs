@@ -2,7 +2,7 @@
 
 use super::{Gone, World};
 use crate::{
-    change::{Answer, Committed, Legacy, Rejection},
+    change::{Answer, Committed, Legacy, Once, Rejection},
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     message::{Message, Sender},
@@ -78,8 +78,23 @@ impl World {
         own.map(|(_, at)| *at).max()
     }
 
-    pub(super) fn erase(&mut self, user: &UserId, legacy: Legacy) -> Outcome {
-        if !self.knows(user) {
+    pub(super) fn erase(&mut self, user: &UserId, legacy: Legacy, once: Option<&Once>) -> Outcome {
+        if let Some(once) = once {
+            if let Some((_, first, ..)) = self.events.iter().find(|(id, ..)| *id == once.id) {
+                let duplicate = *first == once.fingerprint;
+                return if duplicate {
+                    Ok(Committed {
+                        answer: Answer::Erased { duplicate },
+                        events: Vec::new(),
+                        users: Vec::new(),
+                    })
+                } else {
+                    Err(Rejection::KeyReused)
+                };
+            }
+            let row = (once.id.clone(), once.fingerprint, RoomId::NIL, None);
+            self.events.push(row);
+        } else if !self.knows(user) {
             return Err(Rejection::NotFound);
         }
         for one in self.people.iter().filter(|one| one.user == *user) {
@@ -104,7 +119,7 @@ impl World {
         self.moves.retain(|(one, _)| one != user);
         self.seen.retain(|(one, _)| one != user);
         Ok(Committed {
-            answer: Answer::Erased,
+            answer: Answer::Erased { duplicate: false },
             events: Vec::new(),
             users: Vec::new(),
         })
