@@ -96,11 +96,7 @@ impl World {
                 let end = Seq::new(row.last_seq.get() + 1);
                 row.first_seq = row.first_seq.max(end.min(*from));
             }),
-            Change::Erase {
-                user,
-                messages,
-                once,
-            } => self.erase(user, *messages, once.as_ref()),
+            Change::Erase { .. } => self.erase(&accepted.change),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Gone, World};
 use crate::{
-    change::{Answer, Committed, Legacy, Once, Rejection},
+    change::{Answer, Change, Committed, Legacy, Rejection},
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     message::{Message, Sender},
@@ -78,7 +78,15 @@ impl World {
         own.map(|(_, at)| *at).max()
     }
 
-    pub(super) fn erase(&mut self, user: &UserId, legacy: Legacy, once: Option<&Once>) -> Outcome {
+    pub(super) fn erase(&mut self, change: &Change) -> Outcome {
+        let Change::Erase {
+            user,
+            messages: legacy,
+            once,
+        } = change
+        else {
+            panic!("not an erasure");
+        };
         if let Some(once) = once {
             if let Some((_, first, ..)) = self.events.iter().find(|(id, ..)| *id == once.id) {
                 let duplicate = *first == once.fingerprint;
@@ -111,7 +119,7 @@ impl World {
                 room: one.room,
                 was_active: one.is_active(),
                 said,
-                messages: legacy,
+                messages: *legacy,
             });
         }
         self.people.retain(|one| one.user != *user);
