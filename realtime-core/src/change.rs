@@ -88,6 +88,17 @@ impl Draft {
     }
 }
 
+/// The name of an event of the host's, and what tells a repeat from another event.
+/// One set of names with those of [`DomainEvent`]s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "hosts build it")]
+pub struct Once {
+    /// The host's name for the event.
+    pub id: EventId,
+    /// Digest of the request as it came.
+    pub fingerprint: i64,
+}
+
 /// Somebody to be put into a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "hosts build it")]
@@ -396,7 +407,8 @@ pub enum Change {
     /// was said up to now, the other is admitted. Two revisions, or none or one of them
     /// where it holds already (who is out stays as they are, as by [`Change::Remove`],
     /// who is in as by [`Change::Admit`]), so that a repeat changes nothing. [`Rejection::NotFound`]
-    /// if `leaves` never was in the room, [`Rejection::Invalid`] of `user` if both are
+    /// if `leaves` never was in the room, [`Rejection::Conflict`] if they are out and
+    /// `comes` is not in (somebody else has their place by now), [`Rejection::Invalid`] of `user` if both are
     /// the same. Answer: [`Answer::Participant`], of who came.
     Replace {
         /// Where.
@@ -431,11 +443,17 @@ pub enum Change {
     /// [`participant_count`](Room::participant_count) counts them) and tells the room by
     /// [`RoomChange::Reset`](crate::event::RoomChange::Reset). The change itself has no
     /// events. Who is unknown, or erased already, is [`Rejection::NotFound`]. Answer: [`Answer::Erased`].
+    ///
+    /// An event that was applied before changes nothing, whoever is known by the id now, and
+    /// is answered with `duplicate`; its name for something else is
+    /// [`Rejection::KeyReused`]. The first time, nobody need be known to be erased.
     Erase {
         /// Who.
         user: UserId,
         /// What becomes of their messages.
         messages: Legacy,
+        /// The host's event that asks for it; `None`: whoever is known now is erased.
+        once: Option<Once>,
     },
     /// Apply an event of the host's. Answer: [`Answer::Event`].
     Apply(Box<DomainEvent>),
@@ -521,7 +539,10 @@ pub enum Answer {
         duplicate: bool,
     },
     /// A person is erased.
-    Erased,
+    Erased {
+        /// Whether this was a repeat that changed nothing.
+        duplicate: bool,
+    },
 }
 
 /// Why a change was refused. Nothing of it was stored; the rest of its batch was.

@@ -114,6 +114,35 @@ async fn a_schema_that_is_behind_stops_a_start_that_may_not_change_it() {
     }
 }
 
+#[tokio::test]
+async fn what_is_not_ours_is_not_declared_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mistyped.db");
+    let url = format!("sqlite://{}", file.display());
+    for (database, url) in [
+        ("SQLite", url),
+        ("PostgreSQL", fresh(Product::Postgres).await),
+        ("MariaDB", fresh(Product::MariaDb).await),
+    ] {
+        let output = run(&["restored"], &[(DATABASE, &url)]).await;
+        let (out, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{database}: {err}");
+        assert!(err.contains("is the URL right?"), "{database}: {err}");
+        assert_eq!(out, "");
+    }
+    assert!(!file.exists(), "nothing is made of a mistyped name");
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_of_the_url_is_not_told() {
+    let url = fresh(Product::Postgres).await;
+    let url = format!("{url}&sslpassword=a-secret-9");
+    let output = run(&["migrate", "--dry-run"], &[(DATABASE, &url)]).await;
+    let (_, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    assert!(!err.contains("a-secret-9"), "{err}");
+}
+
 async fn a_restored_database_has_a_new_life(product: Product) {
     let url = fresh(product).await;
     let often = [("REALTIME_HUB__SWEEP_INTERVAL", "100ms")];

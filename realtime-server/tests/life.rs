@@ -699,6 +699,10 @@ async fn an_event_erases_a_person_once() {
     assert_eq!(told, expected);
     let again = tell(&server, event).await.ok(202);
     assert_eq!(again["duplicate"], true);
+    // Its name is not another's.
+    let other = json!({"type": "user.erased", "id": "e", "subject": {"type": "user", "id": "ann"}});
+    let other = tell(&server, other).await;
+    other.problem(422, "client_id_reused");
     let seen = server.user("ann").get(&format!("rooms/{room}")).await;
     seen.ok(200);
     assert!(!seen.text().contains("Ben"), "{}", seen.text());

@@ -168,7 +168,7 @@ fn opened(outcome: Outcome) -> Result<RoomId, Failure> {
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
         | Answer::Event { .. }
-        | Answer::Erased => Err("a room was not opened".into()),
+        | Answer::Erased { .. } => Err("a room was not opened".into()),
     }
 }
 

@@ -83,6 +83,7 @@ async fn what_was_left_is_done(url: &str) {
     let erase = Change::Erase {
         user: user("ann"),
         messages: Legacy::Tombstone,
+        once: None,
     };
     commit(&store, &[retain, erase]).await;
     let before = [row(&store, long).await, row(&store, cut).await];

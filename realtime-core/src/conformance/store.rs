@@ -199,6 +199,8 @@ macro_rules! store_conformance {
                 a_room_is_handed_over_with_its_history,
                 handing_over_again_changes_nothing,
                 half_a_handover_is_completed,
+                nobody_is_replaced_twice,
+                one_place_is_given_once,
                 a_handover_gives_a_role,
                 only_who_was_there_is_replaced,
                 nobody_replaces_themselves,
@@ -297,6 +299,8 @@ macro_rules! store_conformance {
                 a_room_is_asked_for_until_nothing_is_old,
             ];
             erasure: [
+                an_event_erases_once,
+                an_event_about_nobody_erases_nobody_later,
                 who_was_erased_is_unknown,
                 what_they_said_is_nobodys,
                 messages_are_kept_if_so_said,

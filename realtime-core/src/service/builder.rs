@@ -253,6 +253,6 @@ pub(crate) const fn is_duplicate(answer: &Answer) -> bool {
         Answer::Pointers { .. }
         | Answer::Room { .. }
         | Answer::Participant { .. }
-        | Answer::Erased => false,
+        | Answer::Erased { .. } => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Realtime, mismatch, rooms::room};
 use crate::{
-    change::{Answer, Change, Legacy},
+    change::{Answer, Change, Legacy, Once},
     error::Error,
     id::{RoomId, UserId},
     limits::EDITIONS_PAGE,
@@ -59,17 +59,48 @@ impl Realtime {
     /// # Cancel safety
     /// As [`send`](Self::send); connections may stay open until the next sweep.
     pub async fn erase(&self, user: &UserId, messages: Legacy) -> Result<(), Error> {
+        self.erase_for(user, messages, None).await.map(|_| ())
+    }
+
+    /// The same, because an event of the host's says so: a repeat of the event erases
+    /// nobody, whoever has come under the id since. Answers whether it was a repeat.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); nobody need be known.
+    ///
+    /// # Cancel safety
+    /// As [`erase`](Self::erase).
+    pub async fn erase_once(
+        &self,
+        user: &UserId,
+        messages: Legacy,
+        event: Once,
+    ) -> Result<bool, Error> {
+        self.erase_for(user, messages, Some(event)).await
+    }
+
+    async fn erase_for(
+        &self,
+        user: &UserId,
+        messages: Legacy,
+        once: Option<Once>,
+    ) -> Result<bool, Error> {
         let change = Change::Erase {
             user: user.clone(),
             messages,
+            once,
         };
         let committed = self.commit(change).await?;
         self.inner().upkeep.wake();
-        for present in self.inner().people.connections(user) {
-            present.subscriber.mailbox.close(CloseCode::Kicked);
-        }
         match committed.answer {
-            Answer::Erased => Ok(()),
+            Answer::Erased { duplicate } => {
+                if !duplicate {
+                    for present in self.inner().people.connections(user) {
+                        present.subscriber.mailbox.close(CloseCode::Kicked);
+                    }
+                }
+                Ok(duplicate)
+            }
             other @ (Answer::Message { .. }
             | Answer::Pointers { .. }
             | Answer::Room { .. }

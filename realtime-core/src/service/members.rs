@@ -234,6 +234,6 @@ fn participant_of(committed: Committed) -> Result<(Participant, Rev), Error> {
         | Answer::Pointers { .. }
         | Answer::Room { .. }
         | Answer::Event { .. }
-        | Answer::Erased) => Err(mismatch(&other)),
+        | Answer::Erased { .. }) => Err(mismatch(&other)),
     }
 }

@@ -215,6 +215,6 @@ fn sent(committed: Committed) -> Result<Sent, Error> {
         | Answer::Room { .. }
         | Answer::Participant { .. }
         | Answer::Event { .. }
-        | Answer::Erased) => Err(mismatch(&other)),
+        | Answer::Erased { .. }) => Err(mismatch(&other)),
     }
 }

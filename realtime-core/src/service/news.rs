@@ -74,7 +74,7 @@ impl News {
             | Answer::Room { .. }
             | Answer::Participant { .. }
             | Answer::Event { .. }
-            | Answer::Erased => {}
+            | Answer::Erased { .. } => {}
         }
         if !committed.events.is_empty() {
             let started = tokio::time::Instant::now();

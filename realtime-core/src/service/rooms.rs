@@ -248,7 +248,7 @@ impl Realtime {
             | Answer::Pointers { .. }
             | Answer::Room { .. }
             | Answer::Participant { .. }
-            | Answer::Erased) => Err(mismatch(&other)),
+            | Answer::Erased { .. }) => Err(mismatch(&other)),
         }
     }
 
@@ -293,6 +293,6 @@ pub(super) fn room(committed: Committed) -> Result<(Room, bool), Error> {
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
         | Answer::Event { .. }
-        | Answer::Erased) => Err(mismatch(&other)),
+        | Answer::Erased { .. }) => Err(mismatch(&other)),
     }
 }

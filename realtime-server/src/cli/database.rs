@@ -41,6 +41,20 @@ pub(super) async fn open(database: &Database) -> Result<Arc<SeaStore>, Failure> 
     Ok(Arc::new(opened.map_err(|error| failure(&error))?))
 }
 
+/// Refuses a database in which there is nothing of ours: a mistyped URL would be given
+/// a new one.
+pub(super) async fn require_ours(database: &Database) -> Result<(), Failure> {
+    let options = options(database);
+    let plan = realtime_store_sea::migrate(database.url.expose(), &options, true).await;
+    let plan = plan.map_err(|error| failure(&error))?;
+    if plan.is_new {
+        return Err(Failure::refused(
+            "there is nothing of Realtime in this database: is the URL right?".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// Without leave to change the schema, a server that needs to does not start.
 async fn check_schema(database: &Database) -> Result<(), Failure> {
     let options = options(database);

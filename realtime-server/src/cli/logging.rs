@@ -9,8 +9,12 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failure;
 
+/// What tells the parameters of a URL that it does not know, of which one may be a secret.
+const QUIET: &str = "sqlx_postgres::options=off,sqlx_mysql::options=off";
+
 pub(super) fn start(log: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&log.level).map_err(Failure::usage)?;
+    let filter = format!("{QUIET},{}", log.level);
+    let filter = EnvFilter::try_new(filter).map_err(Failure::usage)?;
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = if log.format == LogFormat::Json {
         builder.json().try_init()

@@ -7,6 +7,10 @@ pub(super) fn run(flags: DatabaseFlags) -> Result<(), Failure> {
     logging::start(&config.log)?;
     let runtime = serve::start_runtime()?;
     let declared = runtime.block_on(async {
+        // Otherwise a schema that lacks anything is refused in any case.
+        if config.database.migrate {
+            database::require_ours(&config.database).await?;
+        }
         let store = database::open(&config.database).await?;
         let declared = store.declare_restored().await;
         let closed = store.close().await;

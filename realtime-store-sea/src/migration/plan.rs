@@ -16,6 +16,8 @@ pub struct Plan {
     /// The changes, in the order in which they are made. None, if the schema is up to
     /// date.
     pub changes: Vec<MissingChange>,
+    /// Whether there is nothing of ours in the database yet.
+    pub is_new: bool,
 }
 
 /// One change of the schema.
@@ -65,6 +67,9 @@ async fn migrate_with(
 }
 
 fn plan(missing: impl IntoIterator<Item = &'static SchemaChange>, schema: Schema) -> Plan {
+    let missing: Vec<_> = missing.into_iter().collect();
+    let first = CHANGES.first().map(|change| change.name);
+    let is_new = missing.first().map(|change| change.name) == first;
     let changes = missing.into_iter().map(|change| MissingChange {
         name: change.name.to_owned(),
         statements: (change.steps)(schema)
@@ -74,5 +79,6 @@ fn plan(missing: impl IntoIterator<Item = &'static SchemaChange>, schema: Schema
     });
     Plan {
         changes: changes.collect(),
+        is_new,
     }
 }

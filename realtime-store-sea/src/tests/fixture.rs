@@ -170,7 +170,7 @@ pub(super) async fn open(store: &SeaStore, room: NewRoom) -> RoomId {
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
         | Answer::Event { .. }
-        | Answer::Erased) => panic!("a room was asked for: {answer:?}"),
+        | Answer::Erased { .. }) => panic!("a room was asked for: {answer:?}"),
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn erase(who: &str, messages: Legacy) -> Change {
     Change::Erase {
         user: user(who),
         messages,
+        once: None,
     }
 }
 
@@ -66,6 +67,11 @@ pub(super) async fn lives(fixture: &Fixture, room: RoomId) {
         comes: newcomer("fred"),
         history: History::FromNow,
     };
+    let comes_back = Change::Admit {
+        room,
+        participant: newcomer("fred"),
+        history: History::FromNow,
+    };
     let leaves = Change::Remove {
         room,
         user: user("fred"),
@@ -80,9 +86,9 @@ pub(super) async fn lives(fixture: &Fixture, room: RoomId) {
         store,
         &[
             edit(room, "ann", last, "anew"),
-            hands_over.clone(),
-            leaves,
             hands_over,
+            leaves,
+            comes_back,
             roster(),
             retain(room, 2),
         ],

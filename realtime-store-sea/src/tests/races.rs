@@ -60,7 +60,7 @@ fn room_of(answer: &Answer) -> RoomId {
         answer @ (Answer::Message { .. }
         | Answer::Pointers { .. }
         | Answer::Participant { .. }
-        | Answer::Erased) => panic!("a room was asked for: {answer:?}"),
+        | Answer::Erased { .. }) => panic!("a room was asked for: {answer:?}"),
     }
 }
 

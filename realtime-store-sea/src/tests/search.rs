@@ -248,6 +248,7 @@ async fn the_index_forgets_what_was_taken_back() {
             Change::Erase {
                 user: user("ben"),
                 messages: Legacy::Tombstone,
+                once: None,
             },
         ];
         for outcome in commit(&fixture.store, &taken_back).await.unwrap() {

@@ -71,7 +71,10 @@ impl Wanted {
                 self.add_member(*room, leaves);
                 self.add_member(*room, &comes.user);
             }
-            Change::Erase { user, .. } => self.people.push(user.clone()),
+            Change::Erase { user, once, .. } => {
+                self.people.push(user.clone());
+                self.events.extend(once.iter().map(|once| once.id.clone()));
+            }
             Change::Open(new) => {
                 self.subjects.extend(new.subject.clone());
                 self.keys.extend(new.key.clone());

@@ -16,6 +16,11 @@ use super::{
     unchanged,
 };
 
+/// Who is to be replaced has gone, and their place is somebody else's.
+const GONE: Rejection = Rejection::Conflict {
+    reason: "they are no longer in the room",
+};
+
 impl Ledger<'_> {
     pub(super) fn admit(
         &mut self,
@@ -89,6 +94,9 @@ impl Ledger<'_> {
                 reason: "nobody replaces themselves",
             });
         }
+        if self.active(room, leaves).is_err() && self.active(room, &comes.user).is_err() {
+            return Err(GONE);
+        }
         let mut gone = self.remove(room, leaves, true)?;
         let come = self.admit(room, comes, history)?;
         gone.answer = come.answer;
@@ -114,6 +122,7 @@ impl Ledger<'_> {
                 history,
             } => match self.replace(room, leaves, comes, *history) {
                 Ok(committed) => Some(committed),
+                Err(GONE) => None,
                 // Nobody to go: who comes, comes.
                 Err(_) => self.admit(room, comes, *history).ok(),
             },

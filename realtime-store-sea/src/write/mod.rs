@@ -119,7 +119,11 @@ impl Ledger<'_> {
                 history,
             } => self.replace(*room, leaves, comes, *history),
             Change::Retain { room, from } => self.retain(*room, *from),
-            Change::Erase { user, messages } => self.erase(user, *messages),
+            Change::Erase {
+                user,
+                messages,
+                once,
+            } => self.erase(user, *messages, once.as_ref()),
             Change::Apply(event) => self.apply_event(event),
         }
     }

@@ -196,7 +196,12 @@ impl House {
 
     pub(super) async fn erases(&self, who: &str, messages: Legacy) {
         let user = user(who);
-        self.does(Change::Erase { user, messages }).await;
+        self.does(Change::Erase {
+            user,
+            messages,
+            once: None,
+        })
+        .await;
     }
 
     pub(super) async fn tidies(&self) {

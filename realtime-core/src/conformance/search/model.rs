@@ -128,6 +128,7 @@ impl Twins {
                 self.both(|_, _| Change::Erase {
                     user: user.clone(),
                     messages,
+                    once: None,
                 })
                 .await;
             }

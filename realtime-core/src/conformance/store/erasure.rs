@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::fixture::*;
 use crate::{
-    change::{Answer, Change, Legacy, Pointer, Rejection},
+    change::{Answer, Change, Legacy, Once, Pointer, Rejection},
     event::{RoomChange, RoomEvent},
+    id::EventId,
     limits::TIDY_MESSAGES,
     message::{Message, Sender},
     participant::Role,
@@ -31,6 +32,7 @@ fn erase(who: &str) -> Change {
     Change::Erase {
         user: user(who),
         messages: Legacy::Tombstone,
+        once: None,
     }
 }
 
@@ -276,7 +278,10 @@ pub async fn only_who_is_known_is_erased(store: SharedBackend) {
     house.group(&["ann", "ben"]).await;
     assert_eq!(house.refuses(erase("nobody")).await, Rejection::NotFound);
     let outcomes = house.commits(&[erase("ben"), erase("ben")]).await;
-    assert_eq!(outcomes[0].as_ref().unwrap().answer, Answer::Erased);
+    assert_eq!(
+        outcomes[0].as_ref().unwrap().answer,
+        Answer::Erased { duplicate: false }
+    );
     assert_eq!(outcomes[1], Err(Rejection::NotFound));
     assert_eq!(house.refuses(erase("ben")).await, Rejection::NotFound);
     assert_eq!(house.tidies().await.len(), 1);
@@ -531,4 +536,48 @@ pub async fn tidying_by_many_at_once_is_done_once(store: SharedBackend) {
         assert_eq!(place.head().await, Rev::new(rev));
         assert_eq!(place.row().await.participant_count, 1);
     }
+}
+
+/// An event erases whom its id led to when it first came, and nobody who comes later.
+pub async fn an_event_erases_once(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann", "ben"]).await;
+    let event = |who: &str, fingerprint: i64| Change::Erase {
+        user: user(who),
+        messages: Legacy::Tombstone,
+        once: Some(Once {
+            id: EventId::parse("evt-1").unwrap(),
+            fingerprint,
+        }),
+    };
+    let erased = |duplicate: bool| Answer::Erased { duplicate };
+    assert_eq!(house.does(event("ben", 1)).await.answer, erased(false));
+    house.tidies_in_steps().await;
+    room.admits("ben", Role::Member).await;
+    let again = room.stays_as_it_was(house.does(event("ben", 1))).await;
+    assert_eq!(again.answer, erased(true));
+    is_silent(&again);
+    assert!(room.person("ben").await.is_active(), "this is another ben");
+    // The name of an event is that event's.
+    assert_eq!(house.refuses(event("ann", 2)).await, Rejection::KeyReused);
+    assert!(room.person("ann").await.is_active());
+}
+
+/// An event about somebody unknown is remembered, too.
+pub async fn an_event_about_nobody_erases_nobody_later(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann"]).await;
+    let event = || Change::Erase {
+        user: user("ben"),
+        messages: Legacy::Keep,
+        once: Some(Once {
+            id: EventId::parse("evt-1").unwrap(),
+            fingerprint: 1,
+        }),
+    };
+    let erased = |duplicate: bool| Answer::Erased { duplicate };
+    assert_eq!(house.does(event()).await.answer, erased(false));
+    room.admits("ben", Role::Member).await;
+    assert_eq!(house.does(event()).await.answer, erased(true));
+    assert!(room.person("ben").await.is_active());
 }

@@ -90,8 +90,14 @@ impl House {
     /// Erases a person.
     pub(super) async fn erases(&self, who: &str, messages: Legacy) {
         let user = user(who);
-        let committed = self.does(Change::Erase { user, messages }).await;
-        assert_eq!(committed.answer, Answer::Erased);
+        let committed = self
+            .does(Change::Erase {
+                user,
+                messages,
+                once: None,
+            })
+            .await;
+        assert_eq!(committed.answer, Answer::Erased { duplicate: false });
         is_silent(&committed);
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
+
 use super::fixture::*;
 use crate::{
     change::{Change, History, NewParticipant, Rejection},
@@ -130,20 +132,34 @@ pub async fn half_a_handover_is_completed(store: SharedBackend) {
         "and sees what she saw"
     );
     assert_eq!(room.window("ben").await, Some((1, Some(1))));
-    room.says("ann", "and now?").await; // 4
-    let committed = room.replaces("ben", "dora").await;
-    assert_eq!(kinds(&committed.events), [("participant", 5)]);
-    assert_eq!(committed.users.len(), 1, "ben was out");
-    assert_eq!(room.window("ben").await, Some((1, Some(1))), "as he left");
-    assert_eq!(room.window("dora").await, Some((3, None)));
-    room.removes("ben").await; // 6
-    room.replaces("ben", "emma").await; // 7
-    let ben = room.person("ben").await;
-    assert_eq!(
-        (ben.state, ben.rev),
-        (ParticipantState::Removed, Rev::new(6))
-    );
-    assert_eq!(room.row().await.participant_count, 4);
+    assert_eq!(room.row().await.participant_count, 2);
+    room.is_dense().await;
+}
+
+/// Who has gone cannot be replaced once more: their place is somebody else's.
+pub async fn nobody_is_replaced_twice(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann", "ben"]).await;
+    room.replaces("ben", "cleo").await;
+    let conflict = |refused: &Rejection| matches!(refused, Rejection::Conflict { .. });
+    let again = room.replace("ben", "dora", History::All);
+    let refused = room.stays_as_it_was(house.refuses(again.clone())).await;
+    assert!(conflict(&refused), "{refused:?}");
+    room.removes("ben").await;
+    let refused = room.stays_as_it_was(house.refuses(again)).await;
+    assert!(conflict(&refused), "{refused:?}");
+    assert_eq!(house.user_head("dora").await, Rev::ZERO);
+    assert_eq!(room.row().await.participant_count, 2);
+}
+
+/// Of several who are to take the same place, one does.
+pub async fn one_place_is_given_once(store: SharedBackend) {
+    let house = House::new(store);
+    let room = house.group(&["ann", "ben"]).await;
+    let changes = ["cleo", "dora", "emma"].map(|who| room.replace("ben", who, History::FromNow));
+    let outcomes = join_all(changes.map(|change| house.tries(change))).await;
+    assert_eq!(outcomes.iter().filter(|one| one.is_ok()).count(), 1);
+    assert_eq!(room.row().await.participant_count, 2);
     room.is_dense().await;
 }
 

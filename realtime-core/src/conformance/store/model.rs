@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::script::{self, Script, Step};
 use crate::{
-    change::{Change, Committed, Rejection},
+    change::{Answer, Change, Committed, Rejection},
     event::{RoomChange, RoomEvent, Topic, UserEvent},
     id::{IdGenerator, RoomId, UserId},
     memory::MemoryStore,
@@ -160,7 +160,10 @@ impl Heads {
     fn follow(&mut self, changes: &[Change], outcomes: &[Outcome]) {
         for (change, outcome) in changes.iter().zip(outcomes) {
             let Ok(committed) = outcome else { continue };
-            if let Change::Erase { user, .. } = change {
+            let erased = Answer::Erased { duplicate: false };
+            if let Change::Erase { user, .. } = change
+                && committed.answer == erased
+            {
                 self.0.insert(Topic::User(user.clone()), Rev::ZERO);
             }
             self.hear(&committed.events);

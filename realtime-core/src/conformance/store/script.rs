@@ -8,7 +8,7 @@ use serde_json::json;
 use super::fixture::{announcement, client_id, group, job, key, metadata, text, user};
 use crate::{
     change::{
-        Actor, Answer, Change, DomainEvent, Draft, History, Legacy, NewParticipant, NewRoom,
+        Actor, Answer, Change, DomainEvent, Draft, History, Legacy, NewParticipant, NewRoom, Once,
         Pointer, RoomAction, Roster,
     },
     event::{RoomChange, RoomEvent},
@@ -70,7 +70,7 @@ impl Script {
                 Answer::Message { .. }
                 | Answer::Pointers { .. }
                 | Answer::Participant { .. }
-                | Answer::Erased => {}
+                | Answer::Erased { .. } => {}
             }
         }
     }
@@ -157,6 +157,11 @@ impl Script {
             227..=255 => Change::Erase {
                 user: person(step[2]),
                 messages: pick(&[Legacy::Keep, Legacy::Tombstone], step[3]),
+                // Names that events have, too.
+                once: (step[4] > 128).then(|| Once {
+                    id: key(&format!("e{}", step[1] % 16)),
+                    fingerprint: i64::from(step[5] > 128) + 7,
+                }),
             },
         }
     }

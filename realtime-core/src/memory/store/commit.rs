@@ -69,7 +69,11 @@ impl<'a> Commit<'a> {
                 history,
             } => self.replace(*room, leaves, comes, *history),
             Change::Retain { room, from } => self.retain(*room, *from),
-            Change::Erase { user, messages } => self.erase(user, *messages),
+            Change::Erase {
+                user,
+                messages,
+                once,
+            } => self.erase(user, *messages, once.as_ref()),
             Change::Apply(event) => self.apply_event(event),
         }
     }

@@ -14,6 +14,11 @@ use crate::{
     time::Timestamp,
 };
 
+/// Who is to be replaced has gone, and their place is somebody else's.
+const GONE: Rejection = Rejection::Conflict {
+    reason: "they are no longer in the room",
+};
+
 impl Commit<'_> {
     pub(super) fn admit(
         &mut self,
@@ -87,6 +92,9 @@ impl Commit<'_> {
                 reason: "nobody replaces themselves",
             });
         }
+        if rows.active(leaves).is_none() && rows.active(&comes.user).is_none() {
+            return Err(GONE);
+        }
         let mut gone = self.remove(room, leaves, true)?;
         let come = self.admit(room, comes, history)?;
         gone.answer = come.answer;
@@ -112,6 +120,7 @@ impl Commit<'_> {
                 history,
             } => match self.replace(room, leaves, comes, *history) {
                 Ok(committed) => Some(committed),
+                Err(GONE) => None,
                 // Nobody to go: who comes, comes.
                 Err(_) => self.admit(room, comes, *history).ok(),
             },

@@ -4,10 +4,10 @@ use std::{collections::VecDeque, ops::Bound};
 
 use super::{
     commit::{Commit, unchanged},
-    rows::{Chore, RoomRows, Rows, Scrub, event},
+    rows::{AppliedRow, Chore, RoomRows, Rows, Scrub, event},
 };
 use crate::{
-    change::{Answer, Legacy, Rejection},
+    change::{Answer, Legacy, Once, Rejection},
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     limits::{AGED_MESSAGES, EDITIONS_PAGE, ROOMS_PAGE, TIDY_MESSAGES, page_rows},
@@ -19,8 +19,29 @@ use crate::{
 
 impl Commit<'_> {
     /// Found by looking at every room, in the order in which they are then tidied.
-    pub(super) fn erase(&mut self, user: &UserId, messages: Legacy) -> Outcome {
-        self.rows.users.remove(user).ok_or(Rejection::NotFound)?;
+    pub(super) fn erase(
+        &mut self,
+        user: &UserId,
+        messages: Legacy,
+        once: Option<&Once>,
+    ) -> Outcome {
+        if let Some(first) = once.and_then(|once| self.rows.applied.get(&once.id)) {
+            if once.is_some_and(|once| once.fingerprint != first.fingerprint) {
+                return Err(Rejection::KeyReused);
+            }
+            return Ok(unchanged(Answer::Erased { duplicate: true }));
+        }
+        if self.rows.users.remove(user).is_none() && once.is_none() {
+            return Err(Rejection::NotFound);
+        }
+        if let Some(once) = once {
+            let row = AppliedRow {
+                fingerprint: once.fingerprint,
+                room: RoomId::NIL,
+                seq: None,
+            };
+            self.rows.applied.insert(once.id.clone(), row);
+        }
         let mut left: Vec<Scrub> = self
             .rows
             .rooms
@@ -29,7 +50,7 @@ impl Commit<'_> {
             .collect();
         left.sort_unstable_by_key(|scrub| scrub.room);
         self.rows.chores.extend(left.into_iter().map(Chore::Scrub));
-        Ok(unchanged(Answer::Erased))
+        Ok(unchanged(Answer::Erased { duplicate: false }))
     }
 }
 

@@ -8,7 +8,7 @@ mod tests;
 use http::StatusCode;
 use realtime_core::{
     Error, Realtime,
-    change::{Fnv, History, Legacy, Rejection},
+    change::{Fnv, History, Legacy, Once},
     id::{EventId, UserId},
     protocol::RoomSummary,
     room::{Metadata, Subject},
@@ -55,7 +55,7 @@ impl Input for Event {
 pub(crate) enum Outcome {
     /// It changed a room, or had before.
     Applied(Box<Applied>),
-    /// Somebody is erased; `duplicate`: there was nobody any more.
+    /// Somebody is erased, if they were known; `duplicate`: the event had been applied.
     Erased { erasure: Erasure, duplicate: bool },
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, Problem> {
     let event = match reaction_to(event, config, realtime.now())? {
         Todo::Apply(event) => event,
-        Todo::Erase(erasure) => return erase(realtime, erasure).await,
+        Todo::Erase(erasure, once) => return erase(realtime, erasure, once).await,
     };
     let applied = realtime.apply(*event).await;
     let applied = applied.map_err(|error| {
@@ -128,12 +128,10 @@ pub(crate) async fn apply(
 }
 
 /// The platform need not know who was ever here: somebody unknown is erased already.
-async fn erase(realtime: &Realtime, erasure: Erasure) -> Result<Outcome, Problem> {
-    let duplicate = match realtime.erase(&erasure.user, erasure.messages).await {
-        Ok(()) => false,
-        Err(Error::Rejected(Rejection::NotFound)) => true,
-        Err(error) => return Err(error.into()),
-    };
+async fn erase(realtime: &Realtime, erasure: Erasure, once: Once) -> Result<Outcome, Problem> {
+    let duplicate = realtime
+        .erase_once(&erasure.user, erasure.messages, once)
+        .await?;
     Ok(Outcome::Erased { erasure, duplicate })
 }
 
@@ -160,6 +158,9 @@ fn fingerprint(event: &Event) -> i64 {
     }
     if let Some(history) = event.history {
         digest.text(&format!("{history:?}"));
+    }
+    if let Some(messages) = event.messages {
+        digest.text(&format!("{messages:?}"));
     }
     digest.finish()
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use realtime_core::{
-    change::{DomainEvent, History, NewParticipant, NewRoom, RoomAction, Roster, SystemMessage},
+    change::{
+        DomainEvent, History, NewParticipant, NewRoom, Once, RoomAction, Roster, SystemMessage,
+    },
     id::UserId,
     message::Body,
     time::Timestamp,
@@ -31,7 +33,7 @@ pub(super) enum Todo {
     /// To the room of its subject.
     Apply(Box<DomainEvent>),
     /// To a person.
-    Erase(Erasure),
+    Erase(Erasure, Once),
 }
 
 /// An event that is known.
@@ -112,7 +114,13 @@ pub(super) fn reaction_to(event: Event, config: &Events, now: Timestamp) -> Resu
         Does::HandOver => roster.push(hand_over(&event)?),
         Does::Reopen => action = Some(RoomAction::Reopen),
         Does::Archive => action = Some(RoomAction::Archive),
-        Does::Erase => return erasure(&event).map(Todo::Erase),
+        Does::Erase => {
+            let once = Once {
+                fingerprint: fingerprint(&event),
+                id: event.id.clone(),
+            };
+            return Ok(Todo::Erase(erasure(&event)?, once));
+        }
     }
     Ok(Todo::Apply(Box::new(DomainEvent {
         fingerprint: fingerprint(&event),

@@ -39,7 +39,7 @@ fn todo(event: Event) -> Result<Todo, Problem> {
 fn applied(event: Event) -> DomainEvent {
     match todo(event).unwrap() {
         Todo::Apply(event) => *event,
-        Todo::Erase(erasure) => panic!("{erasure:?}"),
+        Todo::Erase(erasure, _) => panic!("{erasure:?}"),
     }
 }
 
@@ -107,14 +107,14 @@ fn a_job_is_handed_over_from_one_to_another() {
 #[test]
 fn a_person_is_erased_and_nothing_else() {
     let ann = json!({"subject": {"type": "user", "id": "ann"}});
-    let Todo::Erase(erasure) = todo(event_with("user.erased", &ann)).unwrap() else {
+    let Todo::Erase(erasure, _) = todo(event_with("user.erased", &ann)).unwrap() else {
         panic!("a person is no room");
     };
     assert_eq!(erasure.user.as_str(), "ann");
     assert_eq!(erasure.messages, Legacy::Tombstone);
     let mut keep = ann;
     keep["messages"] = json!("keep");
-    let Todo::Erase(erasure) = todo(event_with("user.erased", &keep)).unwrap() else {
+    let Todo::Erase(erasure, _) = todo(event_with("user.erased", &keep)).unwrap() else {
         panic!("a person is no room");
     };
     assert_eq!(erasure.messages, Legacy::Keep);

@@ -96,7 +96,7 @@ impl World {
                 let end = Seq::new(row.last_seq.get() + 1);
                 row.first_seq = row.first_seq.max(end.min(*from));
             }),
-            Change::Erase { user, messages } => self.erase(user, *messages),
+            Change::Erase { .. } => self.erase(&accepted.change),
         }
     }
 
@@ -484,6 +484,10 @@ impl World {
                 reason: "",
             });
         }
+        let is_in = |one: Option<&mut Participant>| one.is_some_and(|one| one.is_active());
+        if !is_in(self.one(room, leaves)) && !is_in(self.one(room, &comes.user)) {
+            return Err(Rejection::Conflict { reason: "" });
+        }
         let went = self.remove(room, leaves, true)?;
         let came = self.admit(accepted, room, comes, history)?;
         let events = [went.events, came.events].concat();
@@ -514,7 +518,7 @@ impl World {
             }
         };
         outcome.unwrap_or(Committed {
-            answer: Answer::Erased,
+            answer: Answer::Erased { duplicate: false },
             events: Vec::new(),
             users: Vec::new(),
         })

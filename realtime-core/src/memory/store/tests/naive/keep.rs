@@ -2,7 +2,7 @@
 
 use super::{Gone, World};
 use crate::{
-    change::{Answer, Committed, Legacy, Rejection},
+    change::{Answer, Change, Committed, Legacy, Rejection},
     event::{RoomChange, RoomEvent},
     id::{RoomId, UserId},
     message::{Message, Sender},
@@ -78,8 +78,31 @@ impl World {
         own.map(|(_, at)| *at).max()
     }
 
-    pub(super) fn erase(&mut self, user: &UserId, legacy: Legacy) -> Outcome {
-        if !self.knows(user) {
+    pub(super) fn erase(&mut self, change: &Change) -> Outcome {
+        let Change::Erase {
+            user,
+            messages: legacy,
+            once,
+        } = change
+        else {
+            panic!("not an erasure");
+        };
+        if let Some(once) = once {
+            if let Some((_, first, ..)) = self.events.iter().find(|(id, ..)| *id == once.id) {
+                let duplicate = *first == once.fingerprint;
+                return if duplicate {
+                    Ok(Committed {
+                        answer: Answer::Erased { duplicate },
+                        events: Vec::new(),
+                        users: Vec::new(),
+                    })
+                } else {
+                    Err(Rejection::KeyReused)
+                };
+            }
+            let row = (once.id.clone(), once.fingerprint, RoomId::NIL, None);
+            self.events.push(row);
+        } else if !self.knows(user) {
             return Err(Rejection::NotFound);
         }
         for one in self.people.iter().filter(|one| one.user == *user) {
@@ -96,7 +119,7 @@ impl World {
                 room: one.room,
                 was_active: one.is_active(),
                 said,
-                messages: legacy,
+                messages: *legacy,
             });
         }
         self.people.retain(|one| one.user != *user);
@@ -104,7 +127,7 @@ impl World {
         self.moves.retain(|(one, _)| one != user);
         self.seen.retain(|(one, _)| one != user);
         Ok(Committed {
-            answer: Answer::Erased,
+            answer: Answer::Erased { duplicate: false },
             events: Vec::new(),
             users: Vec::new(),
         })
