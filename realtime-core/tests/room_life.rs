@@ -16,7 +16,7 @@ use common::{Client, Watch, close_code, group, member, room, server, store, user
 use gate::Gate;
 use realtime_core::{
     Limits, Realtime,
-    change::{Actor, DomainEvent, History, Legacy, NewParticipant, Pointer, Roster},
+    change::{Actor, DomainEvent, History, Legacy, NewParticipant, Once, Pointer, Roster},
     conformance::faulty::{FaultPlan, FaultyBroker},
     id::{EventId, RoomId},
     memory::MemoryBroker,
@@ -696,6 +696,29 @@ async fn who_is_erased_hears_no_more_on_any_server() {
     erased_everywhere(FaultPlan::default(), false).await;
     erased_everywhere(FaultPlan::everything(0.3), false).await;
     erased_everywhere(FaultPlan::default(), true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_again_closes_nobodys_connection_and_counts_as_a_repeat() {
+    let server = server(store(), wide()).await;
+    room(&server, &["ann", "ben"]).await;
+    let event = || Once {
+        id: EventId::parse("evt-1").unwrap(),
+        fingerprint: 1,
+    };
+    let who = user("ben");
+    let erase = || server.erase_once(&who, Legacy::Keep, event());
+    assert!(!erase().await.unwrap());
+    assert_eq!(server.metrics().duplicates.get(), 0);
+    // Somebody else, under the same id.
+    let room = room(&server, &["cleo", "ben"]).await;
+    let mut ben = Client::of(&server, "ben").await;
+    assert!(erase().await.unwrap());
+    assert_eq!(server.metrics().duplicates.get(), 1);
+    ben.waiting();
+    says(&server, "cleo", room, &["still here"]).await;
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(bodies(&ben.waiting()), ["still here"]);
 }
 
 #[tokio::test(start_paused = true)]

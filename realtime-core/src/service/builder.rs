@@ -249,10 +249,9 @@ pub(super) fn hints(committed: &Committed) -> impl Iterator<Item = Hint> + '_ {
 /// Whether an answer is one that was given before.
 pub(crate) const fn is_duplicate(answer: &Answer) -> bool {
     match answer {
-        Answer::Message { duplicate, .. } | Answer::Event { duplicate, .. } => *duplicate,
-        Answer::Pointers { .. }
-        | Answer::Room { .. }
-        | Answer::Participant { .. }
-        | Answer::Erased { .. } => false,
+        Answer::Message { duplicate, .. }
+        | Answer::Event { duplicate, .. }
+        | Answer::Erased { duplicate } => *duplicate,
+        Answer::Pointers { .. } | Answer::Room { .. } | Answer::Participant { .. } => false,
     }
 }
